@@ -1,0 +1,32 @@
+/*
+ * Time, passed in: whoever waits, measures or stamps gets a struct clock, so that tests turn its
+ * hands themselves. The real one is clock_real().
+ */
+#ifndef SYS_CLOCK_H
+#define SYS_CLOCK_H
+
+#include <stdint.h>
+
+struct clock {
+    uint64_t (*now_ms)(const struct clock *c);  /* monotonic; only differences mean something */
+    uint64_t (*unix_ms)(const struct clock *c); /* wall time, for people's eyes only */
+    void *ctx;
+};
+
+const struct clock *clock_real(void);
+
+static inline uint64_t clock_now_ms(const struct clock *c)
+{
+    return c->now_ms(c);
+}
+
+static inline uint64_t clock_unix_ms(const struct clock *c)
+{
+    return c->unix_ms(c);
+}
+
+#define CLOCK_TEXT ((size_t)32)
+/* "2026-11-23T08:31:02.114Z" */
+const char *clock_format_unix_ms(char out[static CLOCK_TEXT], uint64_t unix_ms);
+
+#endif
