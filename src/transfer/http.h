@@ -1,0 +1,60 @@
+/*
+ * Single requests: small answers (JSON of an API, a header of a gated file), on the caller's
+ * thread, by the same rules as the engine's: HTTP/1.1, identity encoding, redirects by hand, a
+ * token to its own origin only, plain http to loopback and named hosts only and never after https,
+ * retries with growing waits and jitter, waits that a server names obeyed, a stop honoured within a
+ * second. Answers to libcurl, opened at first use (transfer/curl.h).
+ */
+#ifndef TRANSFER_HTTP_H
+#define TRANSFER_HTTP_H
+
+#include "err/err.h"
+#include "mem/arena.h"
+#include "text/str.h"
+#include "text/url.h"
+#include "transfer/net.h"
+
+#define HTTP_HEADERS_MAX      128
+#define HTTP_HEADER_BYTES_MAX ((size_t)64 << 10)
+
+struct http_header {
+    struct str name; /* lower-cased */
+    struct str value;
+};
+
+struct http_answer {
+    int status;
+    const struct http_header *headers;
+    size_t header_count;
+    struct str body;
+    struct url url; /* that answered */
+};
+
+/* The value of the first header of that lower-case name; an empty str with ptr NULL if absent. */
+struct str http_header_get(const struct http_answer *answer, const char *name);
+
+struct http_request {
+    struct url url;
+    const char *method;        /* NULL: GET */
+    const char *authorization; /* value of the header, or NULL; for url's own origin only */
+    const char *accept;        /* NULL: any */
+    const char *range;         /* "bytes=0-0", or NULL */
+    size_t body_limit;         /* more is ERR_LIMIT; 0: the body is not wanted */
+    int redirects;             /* how many to follow; on other hosts without authorization */
+    bool same_origin_only;     /* stop at (and return) a redirect that leaves the origin */
+};
+
+struct http_client; /* keeps connections alive between requests; one thread */
+
+struct http_client *http_client_new(const struct net_config *net, struct err *err) MUST_CHECK;
+void http_client_free(struct http_client **client);
+
+/*
+ * Any status below 500 but 408, 425 and 429 is an answer (0); what remains after all retries is
+ * ERR_NET with the host, the cause and how long was tried. A certificate that does not verify is
+ * final at once and names its issuer.
+ */
+int http_get(struct http_answer *out, struct arena *a, struct http_client *client,
+             const struct http_request *request, struct err *err) MUST_CHECK;
+
+#endif
