@@ -34,7 +34,8 @@ bool json_is_object(const struct json *v);
 bool json_is_array(const struct json *v);
 size_t json_len(const struct json *array); /* 0 if it is no array */
 const struct json *json_at(const struct json *array, size_t i);
-const struct json *json_get(const struct json *object, const char *key); /* NULL if absent or null */
+const struct json *json_get(const struct json *object,
+                            const char *key); /* NULL if absent or null */
 
 /* Calls fn for each member in document order until it returns non-zero, which is returned. */
 int json_each(const struct json *object,
@@ -43,8 +44,7 @@ int json_each(const struct json *object,
 /* Absent or null: *out keeps its value and 0 is returned; the wrong type is ERR_NET. */
 int json_str(struct str *out, const struct json *object, const char *key,
              struct err *err) MUST_CHECK;
-int json_u64(uint64_t *out, const struct json *object, const char *key,
-             struct err *err) MUST_CHECK;
+int json_u64(uint64_t *out, const struct json *object, const char *key, struct err *err) MUST_CHECK;
 int json_bool(bool *out, const struct json *object, const char *key, struct err *err) MUST_CHECK;
 /* Absent is an error too. */
 int json_need_str(struct str *out, const struct json *object, const char *key,

@@ -5,6 +5,7 @@
 #ifndef SYS_CLOCK_H
 #define SYS_CLOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct clock {

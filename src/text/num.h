@@ -10,6 +10,8 @@
 #ifndef TEXT_NUM_H
 #define TEXT_NUM_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err/err.h"

@@ -18,7 +18,7 @@
 
 struct url {
     bool tls;
-    struct str host;   /* without the brackets of an IPv6 address */
+    struct str host; /* without the brackets of an IPv6 address */
     uint16_t port;
     struct str target; /* path and query, at least "/" */
     struct str text;   /* the whole */

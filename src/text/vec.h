@@ -10,23 +10,24 @@
 
 #include "mem/arena.h"
 
-#define VEC(type)                                                                                  \
-    struct {                                                                                       \
-        type *at;                                                                                  \
-        size_t len;                                                                                \
-        size_t cap;                                                                                \
+#define VEC(type)   \
+    struct {        \
+        type *at;   \
+        size_t len; \
+        size_t cap; \
     }
 
-#define vec_push(arena, v, value)                                                                  \
-    do {                                                                                           \
-        if ((v)->len == (v)->cap) {                                                                \
-            (v)->cap = (v)->cap == 0 ? 8 : (v)->cap * 2;                                           \
-            void *grown_ = arena_alloc((arena), (v)->cap, sizeof(*(v)->at), _Alignof(max_align_t)); \
-            if ((v)->len > 0)                                                                      \
-                memcpy(grown_, (v)->at, (v)->len * sizeof(*(v)->at));                              \
-            (v)->at = grown_;                                                                      \
-        }                                                                                          \
-        (v)->at[(v)->len++] = (value);                                                             \
+#define vec_push(arena, v, value)                                                        \
+    do {                                                                                 \
+        if ((v)->len == (v)->cap) {                                                      \
+            (v)->cap = (v)->cap == 0 ? 8 : (v)->cap * 2;                                 \
+            void *grown_ =                                                               \
+                arena_alloc((arena), (v)->cap, sizeof(*(v)->at), _Alignof(max_align_t)); \
+            if ((v)->len > 0)                                                            \
+                memcpy(grown_, (v)->at, (v)->len * sizeof(*(v)->at));                    \
+            (v)->at = grown_;                                                            \
+        }                                                                                \
+        (v)->at[(v)->len++] = (value);                                                   \
     } while (0)
 
 #endif
