@@ -1,0 +1,90 @@
+/*
+ * Layouts: the shapes of stores, as their readers know them. A layout knows a store and nothing of
+ * networks.
+ *
+ * A layout is one file that defines one struct layout, and one line in layout.c. Given a manifest
+ * it says what is there, takes staged files in, and makes the model appear under the names that its
+ * readers use: blobs first, then the snapshot as a whole, then listings, names of revisions last.
+ */
+#ifndef LAYOUT_LAYOUT_H
+#define LAYOUT_LAYOUT_H
+
+#include <stdbool.h>
+
+#include "err/err.h"
+#include "mem/arena.h"
+#include "model/manifest.h"
+#include "store/publish.h"
+#include "store/receipt.h"
+#include "store/staging.h"
+#include "store/volume.h"
+
+struct layout_config {
+    const struct volume *volume;
+    const char *hf_hub;             /* path of the hub cache */
+    const char *vllm_cache;         /* path of the folder of vLLM views; NULL: no views */
+    const char *transformers_cache; /* a view there too; NULL: none */
+    bool no_shared_blobs;           /* HF_HUB_DISABLE_SHARED_BLOBS and kin */
+    bool read_only;                 /* look, never write, make nothing */
+};
+
+/* One model's place in a store. One thread. */
+struct layout_place {
+    const struct layout *layout;
+    const struct layout_config *config;
+    struct arena *arena;
+    struct store store;
+    const char *folder;   /* receipts' folder: "hf/models--org--name" */
+    const char *shown;    /* path for people */
+    int staging_fd;       /* `.hostler/` of this model: lease and staging; -1 read-only and absent */
+    struct blob_records *records;
+    void *state; /* the driver's */
+};
+
+enum blob_state {
+    BLOB_ABSENT,
+    BLOB_VERIFIED,   /* there, and its record holds */
+    BLOB_UNVERIFIED, /* there, right size, no record: hash it once */
+};
+
+struct blob_found {
+    enum blob_state state;
+    int fd;            /* BLOB_UNVERIFIED: open for reading, the caller's; else -1 */
+    const char *where; /* for messages and for layout_take(): the name that was found */
+    bool elsewhere;    /* found in another repository or the shared store: to be duplicated */
+};
+
+struct layout {
+    const char *name;   /* "hf_cache" */
+    const char *source; /* the references it holds: "hf" */
+    int (*open)(struct layout_place *p, const struct model_ref *ref, struct err *err);
+    void (*close)(struct layout_place *p);
+    /*
+     * Is all that is wanted of m under the names that readers use, by stat alone: pointers,
+     * records, refs, listing, views? Never opens a blob, never writes.
+     */
+    bool (*complete)(struct layout_place *p, const struct manifest *m, bool whole);
+    /* Is this file's blob there, in this repository, a shared store, or another repository? */
+    int (*find)(struct blob_found *out, struct layout_place *p, const struct model_file *file,
+                struct err *err);
+    /* An unverified blob proved right: record it; elsewhere: bring it in (reflink, link, copy). */
+    int (*take)(struct layout_place *p, const struct model_file *file,
+                const struct blob_found *found, struct err *err);
+    /* Staged, verified files become blobs: synced together, then renamed. */
+    int (*publish_blobs)(struct layout_place *p, const struct model_file *const *files,
+                         struct staging *const *staged, size_t count, bool replace,
+                         struct err *err);
+    /* All blobs are there: snapshot, listing, views, revision names, records. Idempotent. */
+    int (*publish_model)(struct layout_place *p, const struct manifest *m, bool whole,
+                         struct err *err);
+    /* What the volume says without a network: the commit a revision means, from the store's own
+     * refs; NULL if it does not know. */
+    const char *(*local_commit)(struct layout_place *p, const char *revision);
+};
+
+/* Opens the place of ref in the layout that holds its source. */
+int layout_open(struct layout_place *out, struct arena *a, const struct layout_config *config,
+                const struct model_ref *ref, struct err *err) MUST_CHECK;
+void layout_close(struct layout_place *p);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * Sources: the protocols that models come by. A source knows a protocol and nothing of disks.
+ *
+ * A source is one file that defines one struct source, and one line in source.c. It turns a
+ * reference into a manifest, and gives for each file the origin its bytes come from.
+ */
+#ifndef SOURCE_SOURCE_H
+#define SOURCE_SOURCE_H
+
+#include "err/err.h"
+#include "mem/arena.h"
+#include "model/manifest.h"
+#include "transfer/transfer.h"
+
+struct source_config {
+    const struct net_config *net;
+    const char *hf_endpoint;  /* "https://huggingface.co", may have a path; no trailing slash */
+    const char *hf_token;     /* NULL: none. Secret: never logged, never in an error */
+    const char *hf_token_from; /* where it came from, for messages: "HF_TOKEN", a path */
+    const char *ollama_registry;
+};
+
+/* One reference at its origin: connections and what was learnt of it. One thread. */
+struct source_session {
+    const struct source *source;
+    const struct source_config *config;
+    struct arena *arena; /* what it allocates lives here */
+    struct http_client *client;
+    void *state; /* the driver's */
+};
+
+struct source {
+    const char *name; /* the scheme: "hf" */
+    /* Revision to commit, and the whole listing of that commit. */
+    int (*manifest)(struct manifest *out, struct source_session *s, const struct model_ref *ref,
+                    struct err *err);
+    /* The commit alone, one request: has the branch moved? */
+    int (*commit)(const char **ret_commit, struct source_session *s, const struct model_ref *ref,
+                  struct err *err);
+    /* Where the bytes of one file come from; allocated in the session's arena. */
+    int (*origin)(const struct transfer_origin **out, struct source_session *s,
+                  const struct manifest *m, const struct model_file *file, struct err *err);
+    /* May we have it? One header of one file, for --dry-run. */
+    int (*access)(struct source_session *s, const struct manifest *m, struct err *err);
+    bool (*offline)(const struct source_config *c); /* NULL: no switch of its own */
+};
+
+/* ERR_USAGE that lists the sources there are. */
+int source_open(struct source_session *out, struct arena *a, const char *name,
+                const struct source_config *config, struct err *err) MUST_CHECK;
+void source_close(struct source_session *s);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * The volume: the directory that the workers share, what lies on it, and what it can do.
+ *
+ * A store is one root on it that one kind of reader knows (the HF hub cache, later an Ollama
+ * store). Both are opened once and given around as plain values; the descriptors live until
+ * volume_close().
+ */
+#ifndef STORE_VOLUME_H
+#define STORE_VOLUME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "err/err.h"
+#include "mem/arena.h"
+
+struct volume {
+    const char *path;
+    int fd;           /* the root directory */
+    struct stat root; /* new directories take group, setgid and write bits from it */
+    bool writable;    /* made and removed a file there just now, or could (access, not EROFS) */
+    const char *ephemeral; /* "tmpfs" or "overlay" where nothing survives; else NULL */
+};
+
+/*
+ * Opens the root, which must be there (or, with make, is made; nothing is ever made at `/`).
+ * A missing one is ERR_USAGE with the hint `--volume ~/models`.
+ */
+int volume_open(struct volume *out, struct arena *a, const char *path, bool make,
+                struct err *err) MUST_CHECK;
+void volume_close(struct volume *v);
+
+/* One directory beneath which a reader looks; may lie outside the volume (HF_HUB_CACHE). */
+struct store {
+    const char *path; /* as the operator knows it, for messages */
+    int fd;
+    const struct volume *volume;
+};
+
+/* Opens, and makes where it is missing and make is set. A missing one without make is
+ * ERR_NOT_FOUND. A permission is ERR_VOLUME that names uid, owner, mode and the chown that mends. */
+int store_open(struct store *out, struct arena *a, const struct volume *v, const char *path,
+               bool make, struct err *err) MUST_CHECK;
+void store_close(struct store *s);
+
+/* ERR_VOLUME from errno for path, with uid, owner, mode, and the chown or mount that mends it. */
+int volume_refused(struct err *err, int dirfd, const char *path, const char *shown,
+                   const char *what);
+
+struct space {
+    uint64_t free_bytes;  /* what we may still write: f_bavail, less what a quota leaves */
+    uint64_t total_bytes;
+    const char *limit;    /* "filesystem" or "quota" */
+};
+
+/* Of the filesystem under dirfd. */
+int volume_space(struct space *out, int dirfd, struct err *err) MUST_CHECK;
+
+/* True for filesystems that are surely not shared with another host (ext4, xfs, btrfs, tmpfs,
+ * overlay, f2fs, zfs ...): by statfs. */
+bool volume_is_local(int dirfd);
+
+/* Does flock work here? Proved just now on a scratch file through two opens of our own. */
+bool volume_flock_works(int dirfd);
+
+#endif
