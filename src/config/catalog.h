@@ -1,0 +1,67 @@
+/*
+ * The catalog of known models and the worker types: built in, changed and extended by hostler.yaml.
+ *
+ * Every spelling of the guide is an alias of its entry (llava-next:34b-v1.5-q4_K_M too, which does
+ * not exist: the entry's real name is used and the caller is told).
+ */
+#ifndef CONFIG_CATALOG_H
+#define CONFIG_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err/err.h"
+#include "mem/arena.h"
+#include "model/ref.h"
+#include "text/str.h"
+
+struct catalog_model {
+    const char *name;                /* "mistral-7b-instruct" */
+    const char *ref;                 /* "hf:mistralai/Mistral-7B-Instruct-v0.2" */
+    const char *const *aliases;      /* ends NULL */
+    const char *kind;                /* llm, vision, embedding */
+    const char *purpose;
+    const char *const *variants;     /* ends NULL */
+    const char *mended_alias;        /* a spelling that never existed: say what was taken instead */
+};
+
+struct catalog_worker {
+    const char *name;
+    const char *const *models;       /* names of entries; ends NULL */
+    const char *const *optional;
+    const char *engine;              /* vllm, ollama, none */
+    const char *gpu;                 /* required, preferred, none */
+    uint64_t min_gpu_memory_bytes;
+};
+
+struct catalog {
+    const struct catalog_model *models;
+    size_t model_count;
+    const struct catalog_worker *workers;
+    size_t worker_count;
+};
+
+/* By short name or any alias; NULL if unknown. *ret_mended: the name written does not exist. */
+const struct catalog_model *catalog_model(const struct catalog *c, struct str name,
+                                          bool *ret_mended);
+const struct catalog_worker *catalog_worker(const struct catalog *c, struct str name);
+
+/* One model to be had: what a TYPE or MODEL on the command line means. */
+struct catalog_want {
+    struct model_ref ref;
+    const char *name;  /* short name of the entry, or the reference's text */
+    const char *note;  /* something to tell ("taken for ..."), or NULL */
+};
+
+/*
+ * The models that the words (types, entries, references) name, in order, each once. Optional models
+ * of a type are added with optional; else left_out lists their names. No words and no worker type:
+ * ERR_USAGE with the list of types.
+ */
+int catalog_resolve(struct catalog_want **ret_wants, size_t *ret_count,
+                    const char *const **ret_left_out, struct arena *a, const struct catalog *c,
+                    const char *const *words, const char *worker_type, bool optional,
+                    struct err *err);
+
+#endif
