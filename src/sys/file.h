@@ -10,8 +10,7 @@
 #ifndef SYS_FILE_H
 #define SYS_FILE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -26,13 +25,14 @@ int file_open(int dirfd, const char *path, int flags, mode_t mode, struct err *e
 int file_open_dir(int dirfd, const char *path, struct err *err) MUST_CHECK;
 
 /*
- * Makes path and its missing parents. New directories take group, setgid and the group's and
- * others' write bits from like (a directory's stat, usually the volume's root) within the umask's
- * freedom: a shared volume stays shared. like may be NULL: 0777 & ~umask.
+ * Makes path and its missing parents; nothing is synced. New directories take like's group (a
+ * directory's stat, usually the volume's root), its setgid bit and, for those whom the umask lets
+ * read, its write bits: a shared volume stays shared, a private umask private. What the filesystem
+ * refuses of that is left. like may be NULL: 0777 & ~umask.
  */
 int file_mkdirs(int dirfd, const char *path, const struct stat *like, struct err *err) MUST_CHECK;
 
-/* The whole file, NUL-terminated; more than limit bytes is ERR_LIMIT. */
+/* The whole regular file, NUL-terminated; more than limit bytes is ERR_LIMIT. */
 int file_read_all(struct str *out, struct arena *a, int dirfd, const char *path, size_t limit,
                   struct err *err) MUST_CHECK;
 
