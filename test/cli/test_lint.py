@@ -23,6 +23,7 @@ def plant(tmp_path, name, text):
     ("transfer/engine.c", '#include "store/lease.h"', "transfer may not include store"),
     ("sys/fd.c", '#include "json/json.h"', "sys may not include json"),
     ("config/config.c", '  #  include "cmd/cmd.h"', "config may not include cmd"),
+    ("json/json.c", '#include "report/report.h"', "json may not include report"),
     ("main.c", '#include "utils.h"', "not \"folder/file.h\""),
     ("utils/list.c", "", "folder utils has no row"),
     ("source/hf.c", "#include <jansson.h>", "belongs to json alone"),
