@@ -1,0 +1,427 @@
+#include "pull/job.h"
+
+#include <assert.h>
+
+#include "pull/fetch.h"
+#include "pull/tell.h"
+#include "sys/stop.h"
+
+#define LEASE_NAME "lease"
+
+/* How often those who may not fetch look whether somebody else has. */
+#define LOOK_AGAIN_MS 1000
+
+static const char *const names[JOB_STATES] = {
+    [JOB_CHECKING] = "checking",     [JOB_WAITING] = "waiting", [JOB_DOWNLOADING] = "downloading",
+    [JOB_PUBLISHING] = "publishing", [JOB_DONE] = "done",       [JOB_FAILED] = "failed",
+};
+
+#define TO(state) (1U << (state))
+
+static const unsigned moves[JOB_STATES] = {
+    [JOB_CHECKING] = TO(JOB_DONE) | TO(JOB_WAITING) | TO(JOB_DOWNLOADING) | TO(JOB_FAILED),
+    [JOB_WAITING] = TO(JOB_CHECKING) | TO(JOB_FAILED),
+    [JOB_DOWNLOADING] = TO(JOB_PUBLISHING) | TO(JOB_WAITING) | TO(JOB_FAILED),
+    [JOB_PUBLISHING] = TO(JOB_DONE) | TO(JOB_FAILED),
+    [JOB_DONE] = 0,
+    [JOB_FAILED] = 0,
+};
+
+const char *job_state_name(enum job_state state)
+{
+    assert(state < JOB_STATES);
+    return names[state];
+}
+
+bool job_may_move(enum job_state from, enum job_state to)
+{
+    return from < JOB_STATES && to < JOB_STATES && (moves[from] & TO(to)) != 0;
+}
+
+void job_move(struct job *job, enum job_state to)
+{
+    assert(job_may_move(job->state, to));
+    if (to == JOB_WAITING || to == JOB_DONE || to == JOB_FAILED)
+        lease_release(&job->lease);
+    assert(job->lease == NULL || to == JOB_CHECKING || to == JOB_DOWNLOADING ||
+           to == JOB_PUBLISHING);
+    job->state = to;
+}
+
+void job_init(struct job *job, struct pull *pull, const struct catalog_want *want)
+{
+    *job = (struct job){.pull = pull, .want = want, .state = JOB_CHECKING};
+}
+
+static void close_place(struct job *job)
+{
+    if (job->place_open)
+        layout_close(&job->place);
+    job->place_open = false;
+}
+
+void job_done(struct job *job)
+{
+    lease_release(&job->lease);
+    if (job->session_open)
+        source_close(&job->session);
+    job->session_open = false;
+    close_place(job);
+    arena_free(&job->arena);
+}
+
+bool job_is_offline(const struct job *job)
+{
+    const struct config *c = job->pull->config;
+
+    return c->offline_all || (c->offline_hf && strcmp(job->want->ref.source, "hf") == 0);
+}
+
+struct selection job_selection(const struct job *job)
+{
+    const struct config_options *o = &job->pull->config->options;
+
+    return (struct selection){
+        .include = o->include.len > 0 ? o->include.at : NULL,
+        .exclude = o->exclude.len > 0 ? o->exclude.at : NULL,
+        .all_files = o->all_files,
+    };
+}
+
+int job_open_place(struct job *job, bool writable, struct err *err)
+{
+    const struct layout_config *config = writable ? &job->pull->change : &job->pull->look;
+
+    if (job->place_open && job->place_writable == writable)
+        return 0;
+    close_place(job);
+    if (layout_open(&job->place, &job->arena, config, &job->want->ref, err) < 0)
+        return -1;
+    job->place_open = true;
+    job->place_writable = writable;
+    return 0;
+}
+
+int job_open_session(struct job *job, struct err *err)
+{
+    if (job->session_open)
+        return 0;
+    if (source_open(&job->session, &job->arena, job->want->ref.source, &job->pull->source, err) < 0)
+        return -1;
+    job->session_open = true;
+    return 0;
+}
+
+/* Applies the selection to what is listed. */
+static int select_files(struct job *job, struct err *err)
+{
+    struct selection selection = job_selection(job);
+
+    return selection_apply(&job->whole, &job->manifest, &selection, err);
+}
+
+/* The listing of the receipt; false if there is none that can be used. */
+static bool list_from_receipt(struct job *job)
+{
+    struct manifest m = {.ref = job->want->ref};
+    struct err ignored = {0};
+
+    if (!job->place_open || receipt_read(&m, &job->arena, &job->pull->volume, job->place.folder,
+                                         job->want->ref.revision, &ignored) < 0)
+        return false;
+    m.ref = job->want->ref;
+    job->manifest = m;
+    job->listed = true;
+    return true;
+}
+
+/* --update: does the revision still mean the commit that the receipt names? */
+static int has_moved(struct job *job, bool *ret_moved, struct err *err)
+{
+    const char *commit;
+
+    if (!job->pull->config->options.update || job_is_offline(job) || job->asked ||
+        ref_is_commit(job->want->ref.revision)) {
+        *ret_moved = false;
+        return 0;
+    }
+    if (job_open_session(job, err) < 0 ||
+        job->session.source->commit(&commit, &job->session, &job->want->ref, err) < 0)
+        return -1;
+    *ret_moved = strcmp(commit, job->manifest.commit) != 0;
+    job->asked = !*ret_moved;
+    return 0;
+}
+
+/*
+ * Is everything wanted there, by receipts and stat()? Leaves the receipt's listing in job->manifest
+ * unless the revision has moved on. A selection that the old listing cannot satisfy is no answer.
+ */
+static int is_complete(struct job *job, bool *ret_complete, struct err *err)
+{
+    struct err unfit = {0};
+    bool moved;
+
+    *ret_complete = false;
+    job->listed = false;
+    if (job->pull->config->options.force || !list_from_receipt(job))
+        return 0;
+    if (has_moved(job, &moved, err) < 0)
+        return -1;
+    if (moved) {
+        job->listed = false;
+        return 0;
+    }
+    if (select_files(job, &unfit) < 0) {
+        job->listed = false;
+        return 0;
+    }
+    *ret_complete = job->place.layout->complete(&job->place, &job->manifest, job->whole);
+    return 0;
+}
+
+int job_check(struct job *job, struct err *err)
+{
+    struct err absent = {0};
+    bool complete;
+
+    if (job_open_place(job, false, &absent) < 0) {
+        if (absent.code != ERR_NOT_FOUND) {
+            *err = absent;
+            return -1;
+        }
+        job_move(job, JOB_WAITING);
+        return 0;
+    }
+    if (is_complete(job, &complete, err) < 0)
+        return -1;
+    if (complete) {
+        tell_present(job);
+        job_move(job, JOB_DONE);
+    } else {
+        job_move(job, JOB_WAITING);
+    }
+    return 0;
+}
+
+/* What the store itself knows of the revision: a cache that another program began. */
+static int list_locally(struct job *job, struct err *err)
+{
+    const struct model_ref *ref = &job->want->ref;
+    struct layout_place *place = &job->place;
+    const char *commit;
+
+    if (!job->place_open)
+        goto unknown;
+    commit = ref_is_commit(ref->revision) ? ref->revision
+                                          : place->layout->local_commit(place, ref->revision);
+    if (commit != NULL && place->layout->local_manifest != NULL &&
+        place->layout->local_manifest(&job->manifest, place, ref, commit, err) == 0) {
+        job->listed = true;
+        return 0;
+    }
+unknown:
+    (void)err_set(err, ERR_NOT_FOUND, "%s is not on the volume %s, and we are offline",
+                  job_name(job), job->pull->volume.path);
+    return err_hint(err, "pull it once with a network (without --offline, HF_HUB_OFFLINE)");
+}
+
+int job_list(struct job *job, struct err *err)
+{
+    bool moved = false;
+
+    if (!job->listed && !job->pull->config->options.force && list_from_receipt(job) &&
+        has_moved(job, &moved, err) < 0)
+        return -1;
+    if (moved)
+        job->listed = false;
+    if (!job->listed && job_is_offline(job)) {
+        if (list_locally(job, err) < 0)
+            return -1;
+    } else if (!job->listed) {
+        if (job_open_session(job, err) < 0 ||
+            job->session.source->manifest(&job->manifest, &job->session, &job->want->ref, err) < 0)
+            return -1;
+        job->listed = true;
+        job->asked = true;
+    }
+    return select_files(job, err);
+}
+
+/* Offline and not whole: says exactly what is missing. */
+static int refuse_missing(const struct job *job, const struct fetch_survey *survey,
+                          struct err *err)
+{
+    ARENA_SCOPED scratch = {0};
+    struct buf list = buf_new(&scratch, 300);
+
+    for (size_t i = 0; i < survey->count; i++) {
+        if (survey->items[i].state == FETCH_ABSENT)
+            buf_addf(&list, "%s%s", list.len == 0 ? "" : ", ", survey->items[i].file->path);
+    }
+    (void)err_set(err, ERR_NOT_FOUND, "%s: offline, and %zu of its files are not on %s: %s%s",
+                  job_name(job), survey->absent_count, job->pull->volume.path, list.ptr,
+                  list.cut ? " ..." : "");
+    return err_hint(err, "pull it once with a network (without --offline, HF_HUB_OFFLINE)");
+}
+
+/* A volume that cannot be written: what is there is hashed, what is not there is an error. */
+static int try_read_only(struct job *job, struct err *err)
+{
+    struct fetch_survey survey = {0};
+    bool lost;
+    int r;
+
+    job_move(job, JOB_CHECKING);
+    if (job_list(job, err) < 0)
+        return -1;
+    if (!job->place_open) {
+        (void)err_set(err, ERR_VOLUME, "%s: the volume %s cannot be written, and nothing of it is there",
+                      job_name(job), job->pull->volume.path);
+        return err_hint(err, "mount the volume writable for one pull");
+    }
+    if (fetch_survey(&survey, job, err) < 0)
+        return -1;
+    if (survey.absent_count > 0) {
+        (void)err_set(err, ERR_VOLUME,
+                      "%s: the volume %s cannot be written, and %zu files of it are missing",
+                      job_name(job), job->pull->volume.path, survey.absent_count);
+        r = err_hint(err, "mount the volume writable for one pull");
+    } else {
+        r = fetch_run(job, &survey, &lost, err);
+    }
+    fetch_survey_close(&survey);
+    if (r < 0)
+        return -1;
+    tell_present(job);
+    job_move(job, JOB_DONE);
+    return 0;
+}
+
+/* All that follows once the lease is ours. */
+static int fill(struct job *job, struct err *err)
+{
+    struct fetch_survey survey = {0};
+    bool lost = false;
+    int r;
+
+    if (job_list(job, err) < 0 || fetch_survey(&survey, job, err) < 0)
+        return -1;
+    if (job_is_offline(job) && survey.absent_count > 0)
+        r = refuse_missing(job, &survey, err);
+    else
+        r = fetch_check_space(job, &survey, err);
+    if (r == 0) {
+        job_move(job, JOB_DOWNLOADING);
+        tell_start(job, &survey);
+        r = fetch_run(job, &survey, &lost, err);
+    }
+    fetch_survey_close(&survey);
+    if (r < 0)
+        return -1;
+    if (lost) {
+        report_note(job->pull->report, REPORT_WARN, "lease_lost", job_name(job),
+                    "the lease was lost, somebody else took over; waiting for them");
+        job_move(job, JOB_WAITING);
+        return 0;
+    }
+    job_move(job, JOB_PUBLISHING);
+    if (job->place.layout->publish_model(&job->place, &job->manifest, job->whole, err) < 0 ||
+        receipt_write(&job->manifest, &job->pull->volume, job->place.folder,
+                      job->want->ref.revision, err) < 0)
+        return -1;
+    tell_published(job);
+    job_move(job, JOB_DONE);
+    return 0;
+}
+
+/* How long the default waits for a holder whose bytes do not move: its own patience and a little. */
+static uint64_t patience_ms(const struct job *job)
+{
+    const struct net_config *net = &job->pull->net;
+
+    return net->give_up_ms + net->longest_wait_ms;
+}
+
+/* Somebody else is at it, or must be: shows them, and ends the wait when it was too long. */
+static int wait_on(struct job *job, struct err *err)
+{
+    uint64_t now_ms = clock_now_ms(job->pull->clock);
+    uint64_t limit_ms = job->pull->config->options.wait_ms;
+    const char *holder = job->watch.holder.host[0] != '\0' ? job->watch.holder.host : "another";
+
+    if (job->waiting_since_ms == 0) {
+        job->waiting_since_ms = now_ms;
+        job->moved_ms = now_ms;
+    }
+    if (job->holder_bytes != job->watch.holder.done_bytes)
+        job->moved_ms = now_ms;
+    job->holder_bytes = job->watch.holder.done_bytes;
+    tell_waiting(job, now_ms);
+    if (limit_ms != UINT64_MAX && now_ms - job->waiting_since_ms > limit_ms)
+        return err_set(err, ERR_WAIT, "%s: waited %llu s for %s, which is not done yet",
+                       job_name(job), (unsigned long long)(limit_ms / 1000), holder);
+    if (limit_ms == UINT64_MAX && !job->pull->config->options.wait_for_others &&
+        now_ms - job->moved_ms > patience_ms(job))
+        return err_set(err, ERR_WAIT, "%s: %s holds the lease and has made no progress for %llu s",
+                       job_name(job), holder,
+                       (unsigned long long)((now_ms - job->moved_ms) / 1000));
+    return 0;
+}
+
+static int try_lease(struct job *job, struct err *err)
+{
+    if (job_open_place(job, true, err) < 0)
+        return -1;
+    if (job->pull->keeper == NULL) {
+        struct lease_keeper_options options = {.clock = job->pull->clock,
+                                               .host = job->pull->config->host,
+                                               .takeover_ms =
+                                                   job->pull->config->options.takeover_ms};
+
+        job->pull->keeper = lease_keeper_new(&options, err);
+        if (job->pull->keeper == NULL)
+            return -1;
+    }
+    return lease_try(&job->lease, &job->watch, job->pull->keeper, job->place.staging_fd,
+                     LEASE_NAME, job_name(job), err);
+}
+
+/* --wait-for-others: looks again whether somebody has made it complete. */
+static int try_looking(struct job *job, uint64_t *ret_again_ms, struct err *err)
+{
+    job->watch.holder.host[0] = '\0';
+    job_move(job, JOB_CHECKING);
+    close_place(job);
+    if (job_check(job, err) < 0)
+        return -1;
+    *ret_again_ms = LOOK_AGAIN_MS;
+    return job->state == JOB_DONE ? 0 : wait_on(job, err);
+}
+
+int job_try(struct job *job, uint64_t *ret_again_ms, struct err *err)
+{
+    bool complete;
+
+    if (job->pull->config->options.wait_for_others)
+        return try_looking(job, ret_again_ms, err);
+    if (!job->pull->volume.writable)
+        return try_read_only(job, err);
+    if (try_lease(job, err) < 0)
+        return -1;
+    if (job->lease == NULL) {
+        *ret_again_ms = job->watch.again_ms;
+        return wait_on(job, err);
+    }
+    job_move(job, JOB_CHECKING);
+    /* The last holder may have completed it: its records are newer than those we have read. */
+    close_place(job);
+    if (job_open_place(job, true, err) < 0 || is_complete(job, &complete, err) < 0)
+        return -1;
+    if (complete) {
+        tell_present(job);
+        job_move(job, JOB_DONE);
+        return 0;
+    }
+    return fill(job, err);
+}

@@ -1,0 +1,109 @@
+#include "pull/pull.h"
+
+#include "pull/job.h"
+#include "pull/setup.h"
+#include "pull/tell.h"
+#include "sys/stop.h"
+
+/* Between two looks at leases that others hold, if nothing names another time. */
+#define AGAIN_MS 500
+
+static void fail_job(struct job *job, const struct err *err)
+{
+    job->err = *err;
+    job_move(job, JOB_FAILED);
+    if (err->code != ERR_INTERRUPTED)
+        tell_failed(job, &job->err);
+}
+
+static bool is_pending(const struct job *job)
+{
+    return job->state != JOB_DONE && job->state != JOB_FAILED;
+}
+
+/* One round over all that is not done. Returns how many still wait for others. */
+static size_t try_round(struct job *jobs, size_t count, uint64_t *ret_again_ms)
+{
+    size_t waiting = 0;
+
+    *ret_again_ms = AGAIN_MS;
+    for (size_t i = 0; i < count && !stop_wanted(); i++) {
+        struct err err = {0};
+        uint64_t again_ms = AGAIN_MS;
+
+        if (!is_pending(&jobs[i]))
+            continue;
+        if (job_try(&jobs[i], &again_ms, &err) < 0)
+            fail_job(&jobs[i], &err);
+        if (is_pending(&jobs[i]))
+            waiting++;
+        if (again_ms < *ret_again_ms)
+            *ret_again_ms = again_ms;
+    }
+    return waiting;
+}
+
+static void check_all(struct job *jobs, size_t count)
+{
+    for (size_t i = 0; i < count && !stop_wanted(); i++) {
+        struct err err = {0};
+
+        if (job_check(&jobs[i], &err) < 0)
+            fail_job(&jobs[i], &err);
+    }
+}
+
+static void work_all(struct pull *pull, struct job *jobs, size_t count)
+{
+    uint64_t again_ms;
+
+    check_all(jobs, count);
+    while (!stop_wanted() && try_round(jobs, count, &again_ms) > 0) {
+        tell_notices(pull);
+        (void)stop_wait_ms(again_ms);
+    }
+    tell_notices(pull);
+}
+
+/* The last line, and the status: that of the first named that failed. */
+static int sum_up(struct pull *pull, const struct job *jobs, size_t count, uint64_t began_ms,
+                  struct err *err)
+{
+    struct report_event event = {
+        .kind = REPORT_DONE,
+        .bytes = pull->fetched_bytes,
+        .duration_ms = clock_now_ms(pull->clock) - began_ms,
+    };
+
+    if (stop_wanted())
+        return stop_err(err);
+    for (size_t i = count; i-- > 0;) {
+        if (jobs[i].state == JOB_DONE)
+            event.models++;
+        else
+            *err = jobs[i].err;
+    }
+    event.total = count;
+    report_emit(pull->report, &event);
+    return event.models == count ? 0 : -1;
+}
+
+int pull_run(struct arena *a, const struct config *config, struct report *report,
+             const struct catalog_want *wants, size_t count, struct err *err)
+{
+    struct pull pull;
+    struct job *jobs = arena_array(a, struct job, count);
+    uint64_t began_ms = clock_now_ms(clock_real());
+    int r;
+
+    if (pull_setup(&pull, a, config, report, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        job_init(&jobs[i], &pull, &wants[i]);
+    work_all(&pull, jobs, count);
+    r = sum_up(&pull, jobs, count, began_ms, err);
+    for (size_t i = 0; i < count; i++)
+        job_done(&jobs[i]);
+    pull_teardown(&pull);
+    return r;
+}

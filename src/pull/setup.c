@@ -1,0 +1,59 @@
+#include "pull/setup.h"
+
+#define GIVE_UP_MS      120000
+#define LONGEST_WAIT_MS 360000
+
+/* The network's rules, with the defaults that waiting for others needs to know too. */
+static void set_net(struct pull *pull)
+{
+    pull->net = pull->config->net;
+    pull->net.clock = pull->clock;
+    pull->net.notice = notices_put;
+    pull->net.notice_ctx = &pull->notices;
+    if (pull->net.give_up_ms == 0)
+        pull->net.give_up_ms = GIVE_UP_MS;
+    if (pull->net.longest_wait_ms == 0)
+        pull->net.longest_wait_ms = LONGEST_WAIT_MS;
+    pull->source = pull->config->source;
+    pull->source.net = &pull->net;
+}
+
+static void tell_volume(const struct pull *pull)
+{
+    const struct volume *v = &pull->volume;
+
+    if (v->ephemeral != NULL)
+        report_note(pull->report, REPORT_WARN, "ephemeral", NULL,
+                    "%s is on %s: nothing on it will survive this container; mount a volume there",
+                    v->path, v->ephemeral);
+    if (!v->writable)
+        report_note(pull->report, REPORT_WARN, "read_only", NULL,
+                    "%s cannot be written: what is complete there can be used, nothing can be added",
+                    v->path);
+}
+
+int pull_setup(struct pull *pull, struct arena *a, const struct config *config,
+               struct report *report, struct err *err)
+{
+    *pull = (struct pull){
+        .arena = a, .config = config, .report = report, .clock = clock_real()};
+    if (volume_open(&pull->volume, a, config->volume_path, config->volume_named, err) < 0)
+        return -1;
+    notices_init(&pull->notices);
+    set_net(pull);
+    pull->change = config->layout;
+    pull->change.volume = &pull->volume;
+    pull->change.read_only = false;
+    pull->look = pull->change;
+    pull->look.read_only = true;
+    tell_volume(pull);
+    return 0;
+}
+
+void pull_teardown(struct pull *pull)
+{
+    transfer_free(&pull->transfer);
+    lease_keeper_free(&pull->keeper);
+    volume_close(&pull->volume);
+    notices_done(&pull->notices);
+}
