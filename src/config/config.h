@@ -19,6 +19,7 @@
 #include "mem/arena.h"
 #include "report/report.h"
 #include "source/source.h"
+#include "text/buf.h"
 #include "transfer/net.h"
 
 /* A list of texts; at[len] is NULL. */

@@ -80,6 +80,10 @@ struct layout {
     /* What the volume says without a network: the commit a revision means, from the store's own
      * refs; NULL if it does not know. */
     const char *(*local_commit)(struct layout_place *p, const char *revision);
+    /* The listing of a commit as the store itself keeps it (hf_cache: trees/<commit>.json);
+     * ERR_NOT_FOUND if it has none. For caches that another program began. */
+    int (*local_manifest)(struct manifest *out, struct layout_place *p, const struct model_ref *ref,
+                          const char *commit, struct err *err);
 };
 
 /* Opens the place of ref in the layout that holds its source. */

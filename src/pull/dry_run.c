@@ -5,12 +5,15 @@
 #include "pull/setup.h"
 #include "pull/tell.h"
 #include "sys/stop.h"
+#include "text/num.h"
 
 #define PATH_COLUMN_MAX 60
 
 static const char *state_text(enum fetch_state state)
 {
-    return state == FETCH_THERE ? "there" : state == FETCH_HASH ? "there, to be hashed" : "to fetch";
+    return state == FETCH_THERE  ? "there"
+           : state == FETCH_HASH ? "there, to be hashed"
+                                 : "to fetch";
 }
 
 /* What was learnt of one model. */

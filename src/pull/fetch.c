@@ -5,6 +5,7 @@
 #include "pull/tell.h"
 #include "sys/fd.h"
 #include "sys/stop.h"
+#include "text/num.h"
 
 /* How many files are open at once: enough to keep many small requests in flight, far below the
  * usual limit of 1,024 descriptors. */
@@ -312,8 +313,7 @@ static void publish_ready(struct run *run, bool now)
 
     if (run->ready == 0 || lease_lost(run->job->lease))
         return;
-    if (!now && run->open > 0 && run->ready < GROUP_MAX &&
-        now_ms - run->group_since_ms < GROUP_MS)
+    if (!now && run->open > 0 && run->ready < GROUP_MAX && now_ms - run->group_since_ms < GROUP_MS)
         return;
     if (publish_group(run, &err) < 0) {
         run->ready = 0;
@@ -444,8 +444,7 @@ int fetch_run(struct job *job, struct fetch_survey *survey, bool *ret_lost, stru
     run.transfer = job->pull->transfer;
     before_bytes = transfer_progress(run.transfer, NULL).received_bytes;
     run_all(&run);
-    job->pull->fetched_bytes +=
-        transfer_progress(run.transfer, NULL).received_bytes - before_bytes;
+    job->pull->fetched_bytes += transfer_progress(run.transfer, NULL).received_bytes - before_bytes;
     tell_notices(job->pull);
     if (stop_wanted())
         return stop_err(err);

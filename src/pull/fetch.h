@@ -19,8 +19,8 @@ enum fetch_state {
 struct fetch_item {
     const struct model_file *file; /* the first of the files with this digest */
     enum fetch_state state;
-    bool hashing;   /* the engine reads an existing blob */
-    bool replace;   /* what stands at the blob's name is wrong */
+    bool hashing; /* the engine reads an existing blob */
+    bool replace; /* what stands at the blob's name is wrong */
     struct blob_found found;
     struct staging staging;
     struct transfer_target target;

@@ -249,8 +249,7 @@ int job_list(struct job *job, struct err *err)
 }
 
 /* Offline and not whole: says exactly what is missing. */
-static int refuse_missing(const struct job *job, const struct fetch_survey *survey,
-                          struct err *err)
+static int refuse_missing(const struct job *job, const struct fetch_survey *survey, struct err *err)
 {
     ARENA_SCOPED scratch = {0};
     struct buf list = buf_new(&scratch, 300);
@@ -276,7 +275,8 @@ static int try_read_only(struct job *job, struct err *err)
     if (job_list(job, err) < 0)
         return -1;
     if (!job->place_open) {
-        (void)err_set(err, ERR_VOLUME, "%s: the volume %s cannot be written, and nothing of it is there",
+        (void)err_set(err, ERR_VOLUME,
+                      "%s: the volume %s cannot be written, and nothing of it is there",
                       job_name(job), job->pull->volume.path);
         return err_hint(err, "mount the volume writable for one pull");
     }
@@ -335,7 +335,8 @@ static int fill(struct job *job, struct err *err)
     return 0;
 }
 
-/* How long the default waits for a holder whose bytes do not move: its own patience and a little. */
+/* How long the default waits for a holder whose bytes do not move: its own patience and a little.
+ */
 static uint64_t patience_ms(const struct job *job)
 {
     const struct net_config *net = &job->pull->net;
@@ -383,8 +384,8 @@ static int try_lease(struct job *job, struct err *err)
         if (job->pull->keeper == NULL)
             return -1;
     }
-    return lease_try(&job->lease, &job->watch, job->pull->keeper, job->place.staging_fd,
-                     LEASE_NAME, job_name(job), err);
+    return lease_try(&job->lease, &job->watch, job->pull->keeper, job->place.staging_fd, LEASE_NAME,
+                     job_name(job), err);
 }
 
 /* --wait-for-others: looks again whether somebody has made it complete. */

@@ -60,9 +60,9 @@ struct job {
     struct source_session session;
     bool session_open;
     struct manifest manifest;
-    bool listed;   /* manifest is set */
-    bool asked;    /* by its origin, in this run */
-    bool whole;    /* every file of the listing is wanted */
+    bool listed; /* manifest is set */
+    bool asked;  /* by its origin, in this run */
+    bool whole;  /* every file of the listing is wanted */
     struct lease *lease;
     struct lease_watch watch;
     uint64_t waiting_since_ms;

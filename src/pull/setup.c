@@ -27,16 +27,16 @@ static void tell_volume(const struct pull *pull)
                     "%s is on %s: nothing on it will survive this container; mount a volume there",
                     v->path, v->ephemeral);
     if (!v->writable)
-        report_note(pull->report, REPORT_WARN, "read_only", NULL,
-                    "%s cannot be written: what is complete there can be used, nothing can be added",
-                    v->path);
+        report_note(
+            pull->report, REPORT_WARN, "read_only", NULL,
+            "%s cannot be written: what is complete there can be used, nothing can be added",
+            v->path);
 }
 
 int pull_setup(struct pull *pull, struct arena *a, const struct config *config,
                struct report *report, struct err *err)
 {
-    *pull = (struct pull){
-        .arena = a, .config = config, .report = report, .clock = clock_real()};
+    *pull = (struct pull){.arena = a, .config = config, .report = report, .clock = clock_real()};
     if (volume_open(&pull->volume, a, config->volume_path, config->volume_named, err) < 0)
         return -1;
     notices_init(&pull->notices);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "text/vec.h"
+
 /* A waiter says who it waits for this often, no more. */
 #define WAITING_EVERY_MS 5000
 
@@ -83,8 +85,7 @@ void tell_progress(struct job *job, const struct fetch_survey *survey)
 {
     ARENA_SCOPED scratch = {0};
     struct transfer_progress all = transfer_progress(job->pull->transfer, NULL);
-    struct report_event event = {
-        .kind = REPORT_PROGRESS, .model = job_name(job), .bps = all.bps};
+    struct report_event event = {.kind = REPORT_PROGRESS, .model = job_name(job), .bps = all.bps};
     VEC(struct report_part) parts = {0};
 
     for (size_t i = 0; i < survey->count; i++) {
