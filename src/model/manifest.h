@@ -17,12 +17,12 @@
 #define MANIFEST_SIZE_MAX  ((uint64_t)1 << 50) /* of one file, and of all together */
 
 struct model_file {
-    const char *path;    /* checked by relpath_check() */
+    const char *path; /* checked by relpath_check() */
     uint64_t size;
     struct digest digest; /* what its bytes are verified by, and its blob's name */
-    const char *oid;     /* hf: git's id of the entry (of the pointer for LFS files); else "" */
-    const char *xet;     /* hf: its hash in the shared blob store, 64 hex digits; else "" */
-    bool wanted;         /* by the selection that was last applied */
+    const char *oid;      /* hf: git's id of the entry (of the pointer for LFS files); else "" */
+    const char *xet;      /* hf: its hash in the shared blob store, 64 hex digits; else "" */
+    bool wanted;          /* by the selection that was last applied */
 };
 
 struct manifest {

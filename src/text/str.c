@@ -119,3 +119,26 @@ char *str_format(struct arena *a, const char *fmt, ...)
     va_end(ap);
     return text;
 }
+
+char *str_printable(struct arena *a, struct str s, size_t limit)
+{
+    size_t len = s.len < limit ? s.len : limit;
+    char *out = arena_array(a, char, 4 * len + sizeof("..."));
+    char *end = out;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+
+        if (c >= ' ' && c <= '~' && c != '"' && c != '\\') {
+            *end++ = s.ptr[i];
+            continue;
+        }
+        *end++ = '\\';
+        *end++ = 'x';
+        *end++ = "0123456789abcdef"[c >> 4];
+        *end++ = "0123456789abcdef"[c & 15];
+    }
+    if (len < s.len)
+        memcpy(end, "...", 3);
+    return out;
+}
