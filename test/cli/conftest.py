@@ -233,6 +233,37 @@ class Hub:
         assert "origin error" not in said, said
 
 
+class Proxy:
+    """A running test/origin/proxy.py."""
+
+    def __init__(self, *args):
+        self.child = Running([sys.executable, str(ROOT / "test/origin/proxy.py"), *map(str, args)], dict(os.environ))
+        self.url = json.loads(self.child.out.wait_for(r"^\{.*\}$", 60).group(0))["url"]
+
+    def requests(self):
+        """(method, target) of each so far"""
+        lines = self.child.out.text.splitlines()[1:]
+        return [(r["method"], r["target"]) for r in map(json.loads, lines)]
+
+    def close(self):
+        self.child.kill()
+
+
+def make_certificates(folder):
+    """a certificate authority of our own (ca.pem) and a server's certificate for loopback (server.pem, .key)"""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test Authority",
+            "-keyout", "ca.key", "-out", "ca.pem")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", "server.key",
+            "-out", "server.csr")
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", "names", "-out", "server.pem")
+    return folder
+
+
 # ------------------------------------------------------------------ models
 
 def safetensors_bytes(size, seed):
@@ -328,6 +359,26 @@ def hub(models):
     yield start
     for one in running:
         one.close()
+
+
+@pytest.fixture
+def proxy():
+    """proxy(*arguments) starts a forward proxy; give its .url as HTTPS_PROXY or http_proxy"""
+    running = []
+
+    def start(*args):
+        running.append(Proxy(*args))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """ca.pem, server.pem, server.key: hub("--tls-cert", certificates / "server.pem", "--tls-key", ...)"""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

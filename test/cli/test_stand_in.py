@@ -1,5 +1,7 @@
 """The stand-in hub and the fixtures themselves: what later tests measure with must measure right."""
+import gzip
 import json
+import ssl
 import urllib.error
 import urllib.request
 
@@ -8,8 +10,15 @@ import safetensors.numpy
 from conftest import sha256_of
 
 
-def get(url, **headers):
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+def ask(url, proxy=None, ca=None, **headers):
+    handlers = [urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else {})]
+    if ca:
+        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca)))
+    return urllib.request.build_opener(*handlers).open(urllib.request.Request(url, headers=headers), timeout=10)
+
+
+def get(url, **how):
+    with ask(url, **how) as answer:
         return answer.status, answer.read()
 
 
@@ -47,6 +56,61 @@ def test_a_fault_strikes_as_often_as_it_was_told_to(models, hub):
         get(f"{origin.url}/org/tiny/resolve/main/config.json")
     assert get(f"{origin.url}/org/tiny/resolve/main/config.json")[0] == 200
     assert origin.faults()[0]["hits"] == 1
+
+
+@pytest.mark.parametrize("action, status, content_range, first", [
+    ("norange", 200, None, 0),
+    ("wrongrange", 206, "bytes 10-19/1000", 9),
+    ("otherrange", 206, "bytes 11-20/1000", 11),
+    ("wrongtotal", 206, "bytes 10-19/1001", 10),
+])
+def test_a_range_can_be_answered_wrongly(models, hub, action, status, content_range, first):
+    data = bytes(range(250)) * 4
+    models.make("org/tiny", {"a.bin": data})
+    origin = hub()
+    origin.fault(action, port="cdn")
+    with ask(f"{origin.url}/org/tiny/resolve/main/a.bin", Range="bytes=10-19") as answer:
+        assert (answer.status, answer.headers["Content-Range"]) == (status, content_range)
+        assert answer.read()[:10] == data[first:first + 10]
+
+
+def test_a_file_can_be_compressed_without_being_asked_for_it(models, hub):
+    models.make("org/tiny", {"a.bin": b"a" * 1000})
+    origin = hub()
+    origin.fault("gzip", port="cdn")
+    with ask(f"{origin.url}/org/tiny/resolve/main/a.bin") as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(answer.read()) == b"a" * 1000
+
+
+def test_a_redirect_can_lead_to_itself(models, hub):
+    models.make("org/tiny", {"a.bin": b"a"})
+    origin = hub()
+    origin.fault("loop", port="cdn", times=-1)
+    with pytest.raises(urllib.error.HTTPError, match="infinite loop"):
+        ask(f"{origin.url}/org/tiny/resolve/main/a.bin")
+
+
+def test_the_proxy_passes_both_kinds_on_and_knows_who_may(models, hub, proxy, certificates):
+    models.make("org/tiny", {"a.txt": "plain"})
+    plain = hub()
+    tls = hub("--tls-cert", certificates / "server.pem", "--tls-key", certificates / "server.key")
+    path = "/org/tiny/raw/main/a.txt"
+    through = proxy("--credentials", "who:what")
+    known = through.url.replace("//", "//who:what@")
+    assert get(plain.url + path, proxy=known) == (200, b"plain")
+    assert get(tls.url + path, proxy=known, ca=certificates / "ca.pem") == (200, b"plain")
+    assert [method for method, _ in through.requests()] == ["GET", "CONNECT"]
+    with pytest.raises(urllib.error.HTTPError, match="407"):
+        ask(plain.url + path, proxy=through.url)
+
+
+def test_the_certificate_is_good_only_to_who_knows_its_authority(models, hub, certificates):
+    models.make("org/tiny", {"a.txt": "plain"})
+    tls = hub("--tls-cert", certificates / "server.pem", "--tls-key", certificates / "server.key")
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        ask(tls.url + "/org/tiny/raw/main/a.txt")
+    assert tls.requests() == 0
 
 
 def test_a_branch_can_move_to_other_files(models, hub, tmp_path):

@@ -21,11 +21,14 @@ Access
   --disabled ID
 Faults  --fault k=v,k=v ...  (repeatable; also POST /__ctl/fault with JSON or k=v,k=v)
   action = status|drop|hang|html|slow|reset|close|stall|corrupt|throttle|norange|
-           wrongrange|badlen|nolen|badsize|badetag|nocommit|noetag|expired
+           wrongrange|otherrange|wrongtotal|gzip|loop|badlen|nolen|badsize|badetag|nocommit|
+           noetag|expired
   match=REGEX   on "PORT METHOD PATH REPO FILE"   port=api|cdn  method=GET|HEAD
   times=N (-1 = for ever, default 1)   skip=K (let the first K matches pass)
   after=N bytes of this body before it strikes (abs=1: N is a file offset; drop with abs=1 resets)
   wrongrange sends the right Content-Range and other bytes (only the digest tells)
+  otherrange answers a range delta bytes further on, and says so; wrongtotal says size+delta
+  gzip compresses the whole file, asked or not; loop redirects to the very same URL
   code=429|503..  retry_after=S  rl_t=S (429 with a RateLimit header, r=0)
   delay=S   rate=BYTES/S   len=N   delta=N
 Control  GET /__ctl/state  GET /__ctl/log?since=N  GET /__ctl/idle?timeout=S  POST /__ctl/fault  POST /__ctl/clear
@@ -35,11 +38,10 @@ On start one JSON line with the URLs and commits goes to stdout (and --ready-fil
 """
 import argparse
 import base64
+import gzip
 import hashlib
-import hmac
 import json
 import os
-import random
 import re
 import select
 import socket
@@ -49,357 +51,18 @@ import sys
 import threading
 import time
 import uuid
-from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, unquote
 
-KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
+from content import KINDS, Disk, Synth, World
+from faults import Faults, parse_kv, parse_size
+from record import Log, Quota
+
 SUB = {"revision", "tree", "refs", "paths-info", "resolve", "commits", "xet-read-token", "raw"}
 LFS_EXT = (".safetensors,.bin,.gguf,.pt,.pth,.ckpt,.onnx,.h5,.msgpack,.model,.npz,.zip,"
            ".tflite,.parquet,.pickle,.pkl,.tar,.7z,.wasm")
-SYNTH_BLOCK = 4 << 20
 IO = 256 << 10
 
-
-# ------------------------------------------------------------------ content
-
-class Disk:
-    def __init__(self, path):
-        self.path = path
-        self.size = os.path.getsize(path)
-
-    def open(self):
-        return open(self.path, "rb", buffering=0)
-
-    def key(self):
-        st = os.stat(self.path)
-        return f"{os.path.realpath(self.path)}|{st.st_size}|{st.st_mtime_ns}"
-
-
-class SynthFile:
-    """Readable view of a Synth source."""
-
-    def __init__(self, src):
-        self.src, self.pos = src, 0
-
-    def seek(self, pos):
-        self.pos = pos
-
-    def read(self, n):
-        n = min(n, self.src.size - self.pos)
-        if n <= 0:
-            return b""
-        blk, off = divmod(self.pos, SYNTH_BLOCK)
-        n = min(n, SYNTH_BLOCK - off)
-        data = self.src.block[off:off + n]
-        if off < 8:                       # block number in the first 8 bytes
-            head = struct.pack("<Q", blk)[off:off + n]
-            data = head + data[len(head):]
-        self.pos += n
-        return data
-
-    def close(self):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *a):
-        pass
-
-
-class Synth:
-    _blocks = {}
-
-    def __init__(self, size, seed):
-        self.size, self.seed = size, seed
-        if seed not in Synth._blocks:
-            Synth._blocks[seed] = random.Random(seed).randbytes(SYNTH_BLOCK)
-        self.block = Synth._blocks[seed]
-
-    def open(self):
-        return SynthFile(self)
-
-    def key(self):
-        return f"synth|{self.size}|{self.seed}"
-
-
-class HashCache:
-    def __init__(self, path):
-        self.path, self.d = path, {}
-        if path and os.path.exists(path):
-            try:
-                self.d = json.load(open(path))
-            except ValueError:
-                pass
-
-    def get(self, src):
-        """(git blob sha1 of the content, sha256 of the content)"""
-        k = src.key()
-        if k not in self.d:
-            s1, s2 = hashlib.sha1(b"blob %d\0" % src.size), hashlib.sha256()
-            with src.open() as f:
-                while True:
-                    b = f.read(1 << 20)
-                    if not b:
-                        break
-                    s1.update(b)
-                    s2.update(b)
-            self.d[k] = [s1.hexdigest(), s2.hexdigest()]
-            self.save()
-        return self.d[k]
-
-    def save(self):
-        if self.path:
-            tmp = f"{self.path}.{uuid.uuid4().hex}.tmp"
-            with open(tmp, "w") as f:
-                json.dump(self.d, f)
-            os.replace(tmp, self.path)
-
-
-class Ent:
-    """One file of one commit."""
-
-    def __init__(self, path, src, lfs, hashes):
-        self.path, self.src, self.size, self.lfs = path, src, src.size, lfs
-        git, self.sha256 = hashes
-        if lfs:
-            ptr = ("version https://git-lfs.github.com/spec/v1\n"
-                   f"oid sha256:{self.sha256}\nsize {self.size}\n").encode()
-            self.pointer = ptr
-            self.oid = hashlib.sha1(b"blob %d\0" % len(ptr) + ptr).hexdigest()
-            self.etag = self.sha256
-            self.xet = hashlib.sha256(b"xet" + self.sha256.encode()).hexdigest()
-        else:
-            self.pointer, self.oid, self.etag, self.xet = None, git, git, None
-
-    def tree(self, xet):
-        d = {"type": "file", "oid": self.oid, "size": self.size, "path": self.path}
-        if self.lfs:
-            d["lfs"] = {"oid": self.sha256, "size": self.size, "pointerSize": len(self.pointer)}
-            if xet:
-                d["xetHash"] = xet if isinstance(xet, str) else self.xet
-        return d
-
-
-class Repo:
-    def __init__(self, rid):
-        self.id = rid                      # "org/name", "name", "datasets/org/name"
-        self.kind, self.name = "models", rid
-        for k in KINDS:
-            if rid.startswith(k + "/"):
-                self.kind, self.name = k, rid[len(k) + 1:]
-        self.dirs = {}                     # ref -> dir (or None)
-        self.synth = {}                    # path -> Synth
-        self.refs, self.commits = {}, {}
-        self.gated = self.private = None   # None or set of tokens
-        self.disabled = False
-
-
-class World:
-    def __init__(self, opt):
-        self.opt = opt
-        self.repos, self.alias, self.tokens = {}, {}, set()
-        self.objects = {}                  # xet id -> Ent
-        self.hashes = HashCache(opt.hash_cache)
-        self.lock = threading.RLock()
-        self.secret = os.urandom(16)
-        self.lfs_ext = tuple(e for e in opt.lfs_ext.lower().split(",") if e)
-
-    def repo(self, rid):
-        return self.repos.setdefault(rid, Repo(rid))
-
-    def is_lfs(self, path, size):
-        return size >= self.opt.lfs_threshold or path.lower().endswith(self.lfs_ext)
-
-    def scan(self, repo):
-        with self.lock:
-            for ref in list(repo.dirs):
-                self.commit_dir(repo, ref, repo.dirs[ref])
-
-    def commit_dir(self, repo, ref, d):
-        files = {}
-        if d:
-            for base, dirs, names in os.walk(d):
-                dirs[:] = sorted(x for x in dirs if x != ".git")
-                for n in sorted(names):
-                    full = os.path.join(base, n)
-                    files[os.path.relpath(full, d).replace(os.sep, "/")] = Disk(full)
-        files.update(repo.synth)
-        ents = {}
-        for path in sorted(files):
-            src = files[path]
-            ents[path] = Ent(path, src, self.is_lfs(path, src.size), self.hashes.get(src))
-        h = hashlib.sha1(("repo " + repo.id + "\n").encode())
-        for p, e in ents.items():
-            h.update(f"{e.oid} {p}\n".encode())
-        sha = h.hexdigest()
-        with self.lock:
-            repo.commits[sha] = ents
-            repo.refs[ref] = sha
-            for e in ents.values():
-                if e.lfs:
-                    self.objects[e.xet] = e
-        return sha
-
-    def find_rev(self, repo, rev):
-        """full 40-hex commit or None"""
-        if rev in ("HEAD",):
-            rev = "main"
-        if rev in repo.refs:
-            return repo.refs[rev]
-        if rev.startswith("refs/heads/") and rev[11:] in repo.refs:
-            return repo.refs[rev[11:]]
-        if re.fullmatch(r"[0-9a-f]{40}", rev):
-            return rev if rev in repo.commits else None
-        if re.fullmatch(r"[0-9a-fA-F]{7,39}", rev):
-            hit = [c for c in repo.commits if c.startswith(rev.lower())]
-            if len(hit) == 1:
-                return hit[0]
-        return None
-
-    # signed CDN urls
-    def sign(self, path, exp):
-        return hmac.new(self.secret, f"{path}|{exp}".encode(), "sha256").hexdigest()[:40]
-
-
-# ------------------------------------------------------------------ faults
-
-class Fault:
-    INT = ("times", "skip", "after", "abs", "code", "len", "delta", "rate")
-    FLT = ("retry_after", "rl_t", "delay")
-
-    def __init__(self, d):
-        d = dict(d)
-        self.action = d.pop("action")
-        self.match = re.compile(d.pop("match", ""))
-        self.port = d.pop("port", None)
-        self.method = d.pop("method", None)
-        self.times, self.skip, self.after, self.abs = 1, 0, 0, 0
-        self.code, self.len, self.delta = 503, 1, 1
-        self.retry_after = self.rl_t = None
-        self.delay, self.rate = None, None
-        for k, v in d.items():
-            if k in self.INT:
-                setattr(self, k, parse_size(v))
-            elif k in self.FLT:
-                setattr(self, k, float(v))
-            else:
-                raise ValueError(f"unknown fault key {k}")
-        self.hits = 0
-
-    def json(self):
-        d = {k: getattr(self, k) for k in ("action", "port", "method", "times", "skip", "after",
-                                           "code", "hits", "delay", "rate")}
-        d["match"] = self.match.pattern
-        return d
-
-
-class Faults:
-    def __init__(self):
-        self.list, self.lock = [], threading.Lock()
-
-    def add(self, d):
-        f = Fault(d)
-        with self.lock:
-            self.list.append(f)
-        return f
-
-    def pick(self, port, method, text):
-        with self.lock:
-            for f in self.list:
-                if f.times == 0 or (f.port and f.port != port) or (f.method and f.method != method):
-                    continue
-                if not f.match.search(text):
-                    continue
-                if f.skip > 0:
-                    f.skip -= 1
-                    continue
-                if f.times > 0:
-                    f.times -= 1
-                f.hits += 1
-                return f
-        return None
-
-
-def parse_size(v):
-    if isinstance(v, (int, float)):
-        return int(v)
-    m = re.fullmatch(r"\s*(-?[\d.]+)\s*([kKmMgG]?)i?[bB]?\s*", v)
-    return int(float(m.group(1)) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[m.group(2).lower()])
-
-
-def parse_kv(s):
-    """k=v,k=v  (a value may hold commas only in match=..., put that last)"""
-    out = {}
-    while s:
-        k, _, s = s.partition("=")
-        if k == "match":
-            out[k] = s
-            break
-        v, _, s = s.partition(",")
-        out[k] = v
-    return out
-
-
-# ------------------------------------------------------------------ log
-
-class Log:
-    def __init__(self, path):
-        self.f = open(path, "a", buffering=1) if path else None
-        self.lock, self.ring, self.n = threading.Lock(), deque(maxlen=50000), 0
-        self.active, self.quiet = 0, threading.Condition(self.lock)
-        self.zero()
-
-    def zero(self):
-        self.tot = {"api": {"requests": 0, "bytes": 0, "auth": 0}, "cdn": {"requests": 0, "bytes": 0, "auth": 0}}
-
-    def begin(self):
-        with self.lock:
-            self.active += 1
-
-    def idle(self, timeout):
-        """waits until every request taken so far is in the log; False when one is still served"""
-        with self.lock:
-            return self.quiet.wait_for(lambda: self.active == 0, timeout)
-
-    def put(self, rec):
-        with self.lock:
-            self.n += 1
-            self.active -= 1
-            self.quiet.notify_all()
-            rec = {"n": self.n, **rec}
-            self.ring.append(rec)
-            t = self.tot[rec["port"]]
-            t["requests"] += 1
-            t["bytes"] += rec["sent"]
-            t["auth"] += bool(rec["auth"])
-            if self.f:
-                self.f.write(json.dumps(rec) + "\n")
-
-
-class Quota:
-    """fixed 300 s windows, reported on every answer; enforced only when limits are set"""
-
-    def __init__(self, spec, window):
-        self.limit, self.window, self.enforce = {"api": 500, "resolvers": 3000}, window, bool(spec)
-        for part in (spec or "").split(","):
-            if part:
-                k, v = part.split("=")
-                self.limit[k] = int(v)
-        self.start, self.used, self.lock = time.time(), {}, threading.Lock()
-
-    def take(self, bucket):
-        with self.lock:
-            now = time.time()
-            if now - self.start >= self.window:
-                self.start, self.used = now, {}
-            u = self.used[bucket] = self.used.get(bucket, 0) + 1
-            left = self.limit[bucket] - u
-            return max(0, left), max(0, int(self.start + self.window - now)), self.enforce and left < 0
-
-
-# ------------------------------------------------------------------ http
 
 class Gone(Exception):
     """connection is finished, nothing more to answer"""
@@ -528,6 +191,10 @@ class Handler(BaseHTTPRequestHandler):
         if f.action == "hang":
             time.sleep(f.delay or 3600)
             raise Gone
+        if f.action == "loop":
+            here = f"{self.ctx.scheme}://{self.headers.get('Host')}{self.path}"
+            self.small(302, [("Location", here)], f"Found. Redirecting to {here}")
+            return True
         if f.action == "html":
             self.small(200, [], "<html><body>captive portal, please log in</body></html>", "text/html")
             return True
@@ -578,6 +245,10 @@ class Handler(BaseHTTPRequestHandler):
         act = f.action if f else None
         ir = self.headers.get("If-Range")
         rng = self.parse_range(size)
+        if act == "gzip":
+            return self.gzipped(ent, headers)
+        if act == "otherrange" and isinstance(rng, tuple):
+            rng = (min(rng[0] + f.delta, size - 1), min(rng[1] + f.delta, size - 1))
         if act == "norange" or (ir and ir.strip() != f'"{etag}"'):
             rng = None
         h = list(headers) + [("Accept-Ranges", "bytes")]
@@ -591,7 +262,8 @@ class Handler(BaseHTTPRequestHandler):
         status = 206 if rng else 200
         shift = 0
         if rng:
-            h.append(("Content-Range", f"bytes {start}-{end}/{size}"))
+            total = size + (f.delta if act == "wrongtotal" else 0)
+            h.append(("Content-Range", f"bytes {start}-{end}/{total}"))
             if act == "wrongrange":
                 shift = -min(start, f.delta)
         claim = length
@@ -944,7 +616,6 @@ class Handler(BaseHTTPRequestHandler):
         self.small(302, h, f"Found. Redirecting to {loc}")
 
     def gzipped(self, ent, hdr):
-        import gzip
         with ent.src.open() as fd:
             fd.seek(0)
             data = b""
