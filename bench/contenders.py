@@ -1,0 +1,105 @@
+"""Who runs against whom: each contender is a command and what it leaves behind, timed with its sync.
+
+A measurement is wall seconds (the sync of what was written included), CPU seconds and peak resident
+memory of the contender's own processes, as wait4(2) gives them.
+"""
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+
+@dataclasses.dataclass
+class Measured:
+    wall: float
+    cpu: float
+    rss: int    # bytes
+
+
+def run(argv, env=None, sync=None, stdout=subprocess.DEVNULL):
+    """runs one command to its end; `sync` is a folder whose filesystem is synced inside the time"""
+    began = time.perf_counter()
+    child = subprocess.Popen([str(a) for a in argv], env=env, stdin=subprocess.DEVNULL, stdout=stdout,
+                             stderr=subprocess.PIPE)
+    text = child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if sync is not None:
+        subprocess.run(["sync", "-f", str(sync)], check=True)
+    wall = time.perf_counter() - began
+    if child.returncode != 0:
+        raise SystemExit(f"{argv[0]} ended with {child.returncode}:\n{text.decode(errors='replace')[-2000:]}")
+    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def emptied(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    pathlib.Path(folder).mkdir(parents=True)
+    return folder
+
+
+def environment(**more):
+    env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+    env.update({k: str(v) for k, v in more.items()})
+    return env
+
+
+def hostler(program, origin, volume, *models, fresh=True):
+    if fresh:
+        emptied(volume)
+    return run([program, "pull", *[f"hf:{m}" for m in models], "--volume", volume, "--progress", "none"],
+               env=environment(HF_ENDPOINT=origin.url, LOG_FILE="/dev/null"))
+
+
+def aria2c(origin, repo, path, sha, folder):
+    emptied(folder)
+    return run(["aria2c", "-q", "-x16", "-s16", f"--checksum=sha-256={sha}", "-d", folder, "-o", "file",
+                origin.cdn_url(repo, path)], env=environment(), sync=folder)
+
+
+HUB = """
+import sys
+from huggingface_hub import snapshot_download
+snapshot_download(sys.argv[1], cache_dir=sys.argv[2])
+"""
+
+
+def hub(python, origin, repo, folder):
+    """huggingface_hub without Xet"""
+    emptied(folder)
+    env = environment(HF_ENDPOINT=origin.url, HF_HUB_DISABLE_XET=1, HF_HUB_DISABLE_PROGRESS_BARS=1,
+                      HF_HUB_DISABLE_TELEMETRY=1, HF_HOME=folder)
+    return run([python, "-c", HUB, repo.name, folder], env=env, sync=folder)
+
+
+def receive(origin, repo, path):
+    """one stage alone: four connections, thrown away"""
+    url, size = origin.cdn_url(repo, path), (repo.folder / path).stat().st_size
+    part = size // 4
+    argv = ["curl", "-s", "--fail", "-Z"]
+    for i in range(4):
+        argv += ["-r", f"{i * part}-{size - 1 if i == 3 else (i + 1) * part - 1}", "-o", "/dev/null", url]
+        argv += ["--next", "-s", "--fail"] if i < 3 else []
+    return run(argv, env=environment())
+
+
+def sha256(path):
+    """one stage alone: the file's pages are in the cache"""
+    return run(["openssl", "dgst", "-sha256", path], env=environment())
+
+
+def write(source, folder):
+    """one stage alone: past the page cache, then synced"""
+    emptied(folder)
+    return run(["dd", f"if={source}", f"of={folder}/file", "bs=4M", "oflag=direct", "conv=fsync"],
+               env=environment())
+
+
+def python_of(root):
+    python = pathlib.Path(root) / ".venv" / "bin" / "python"
+    if not python.exists():
+        sys.exit(f"{python} is missing: run `make check` once, it makes it")
+    return python
