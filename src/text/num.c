@@ -16,7 +16,7 @@ struct unit {
 static const struct unit size_units[] = {
     {"", 1},
     {"k", 1000},
-    {"M", 1000 * 1000},
+    {"M", 1000ULL * 1000},
     {"G", 1000ULL * 1000 * 1000},
     {"T", 1000ULL * 1000 * 1000 * 1000},
     {"Ki", 1ULL << 10},
@@ -26,8 +26,12 @@ static const struct unit size_units[] = {
 };
 
 static const struct unit duration_units[] = {
-    {"", 1000},       {"ms", 1},          {"s", 1000},
-    {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 24 * 3600 * 1000},
+    {"", 1000},
+    {"ms", 1},
+    {"s", 1000},
+    {"m", 60 * 1000ULL},
+    {"h", 3600 * 1000ULL},
+    {"d", 24 * 3600 * 1000ULL},
 };
 
 static bool is_digit(char c)
