@@ -4,8 +4,10 @@ The answers are files and headers written beforehand, so that the origin costs i
 little as it can: revision and tree (in pages), 307 to /api/resolve-cache for small git files, 302 to
 the CDN port for LFS files, Range by nginx itself.
 """
+import getpass
 import hashlib
 import json
+import os
 import pathlib
 import socket
 import subprocess
@@ -69,7 +71,7 @@ class Origin:
         for i, page in enumerate(pages):
             (folder / f"tree{i}.json").write_text(json.dumps(page))
         json_type = "default_type application/json;"
-        yield f"location /api/models/{repo.name}/revision/ {{ {json_type} alias {folder}/revision.json; }}"
+        yield f"location ~ ^/api/models/{repo.name}/revision/.+$ {{ {json_type} alias {folder}/revision.json; }}"
         tree = f"/api/models/{repo.name}/tree/{COMMIT}"
         for i in range(len(pages)):
             link = ""
@@ -100,6 +102,7 @@ class Origin:
             roots.append(f"location /{repo.name}/ {{ alias {repo.folder}/; }}")
         logs = f"error_log {self.work}/error.log; access_log off;"
         return "\n".join([
+            f"user {getpass.getuser()};" if os.getuid() == 0 else "",
             f"worker_processes 1; daemon off; pid {self.work}/nginx.pid; error_log {self.work}/error.log;",
             "events { worker_connections 1024; } http {", logs,
             "sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream;",
