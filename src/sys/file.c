@@ -158,7 +158,8 @@ static int open_parent(const char **ret_name, int dirfd, const char *path, struc
         len = (size_t)(slash - path);
         if (len >= sizeof(parent)) {
             errno = ENAMETOOLONG;
-            return file_err(err, "%s", path);
+            (void)file_err(err, "%s", path);
+            return -1;
         }
         memcpy(parent, path, len);
         parent[len] = '\0';

@@ -31,7 +31,7 @@ static const struct unit duration_units[] = {
     {"s", 1000},
     {"m", 60 * 1000ULL},
     {"h", 3600 * 1000ULL},
-    {"d", 24 * 3600 * 1000ULL},
+    {"d", 24ULL * 3600 * 1000},
 };
 
 static bool is_digit(char c)
