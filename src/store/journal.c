@@ -205,17 +205,15 @@ static int read_journal(struct str *out, struct arena *a, int fd, const char *na
 static int take_over(struct journal *j, struct journal_claims *ret_claims, struct arena *a, int fd,
                      struct err *err)
 {
-    struct arena_mark before = arena_mark(a);
+    ARENA_SCOPED scratch = {0};
     FD_SCOPED mine = fd;
     struct str bytes;
 
-    if (read_journal(&bytes, a, fd, j->name, err) < 0)
+    if (read_journal(&bytes, &scratch, fd, j->name, err) < 0)
         return -1;
     j->count = count_records(bytes, j->size, &j->want);
-    if (j->count == 0) {
-        arena_rewind(a, before);
+    if (j->count == 0)
         return 0;
-    }
     *ret_claims = journal_parse(a, bytes, j->size, &j->want);
     if (bytes.len > JOURNAL_HEADER + j->count * JOURNAL_RECORD &&
         ftruncate(fd, (off_t)(JOURNAL_HEADER + j->count * JOURNAL_RECORD)) < 0)
@@ -302,7 +300,7 @@ int journal_add(struct journal *j, struct journal_range range, struct err *err)
     pthread_mutex_lock(&j->lock);
     result = append(j, &range, err);
     if (result == 0)
-        j->count++;
+        j->count++; /* also of those beyond the limit, which are not written */
     else if (j->count == 0 && j->fd >= 0) {
         close(j->fd); /* a file without a whole header is made anew by the next add */
         j->fd = -1;

@@ -23,11 +23,11 @@
 #include "mem/arena.h"
 #include "text/str.h"
 
-#define JOURNAL_FORMAT     1
-#define JOURNAL_RANGE_MAX  ((uint32_t)1 << 20) /* longest range of one record */
-#define JOURNAL_HEADER     64
-#define JOURNAL_RECORD     24
-#define JOURNAL_BYTES_MAX  ((size_t)64 << 20)
+#define JOURNAL_FORMAT    1
+#define JOURNAL_RANGE_MAX ((uint32_t)1 << 20) /* longest range of one record */
+#define JOURNAL_HEADER    64
+#define JOURNAL_RECORD    24
+#define JOURNAL_BYTES_MAX ((size_t)64 << 20)
 
 struct journal_range {
     uint64_t offset;

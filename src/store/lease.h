@@ -35,9 +35,9 @@ struct lease_state {
     char token[LEASE_TOKEN + 1];
     char host[65];
     char boot_id[40];
-    uint64_t pid;     /* for people */
-    char what[129];   /* "hf:org/name@main" */
-    uint64_t beat;    /* grows with each renewal */
+    uint64_t pid;   /* for people */
+    char what[129]; /* "hf:org/name@main" */
+    uint64_t beat;  /* grows with each renewal */
     uint64_t done_bytes;
     uint64_t total_bytes; /* 0: not known yet */
     uint64_t bps;
@@ -50,9 +50,9 @@ struct lease_keeper;
 
 struct lease_keeper_options {
     const struct clock *clock;
-    const char *host;       /* HOSTLER_HOST */
-    uint64_t takeover_ms;   /* 15,000 */
-    bool manual;            /* no thread: lease_keeper_beat() is called by hand (tests) */
+    const char *host;     /* HOSTLER_HOST */
+    uint64_t takeover_ms; /* 15,000 */
+    bool manual;          /* no thread: lease_keeper_beat() is called by hand (tests) */
 };
 
 struct lease_keeper *lease_keeper_new(const struct lease_keeper_options *options,

@@ -14,16 +14,20 @@
 #include "err/err.h"
 
 struct publish_item {
-    int fd;          /* of the staged file */
+    int fd; /* of the staged file */
     int from_dirfd;
     const char *from; /* its name */
     int to_dirfd;
-    const char *to;  /* the reader's name beneath to_dirfd */
+    const char *to; /* the reader's name beneath to_dirfd */
     mode_t mode;
-    bool replace;    /* what stands there is wrong or was to be fetched again */
+    bool replace; /* what stands there is wrong or was to be fetched again */
 };
 
-/* Syncs the contents of all items; close and fsync errors are ERR_VOLUME, full disks NO_SPACE. */
+/*
+ * Syncs the contents of all items. Errors are ERR_VOLUME, full disks ERR_NO_SPACE. After an I/O
+ * error the items' staged names are removed: what the disk lost may still read back right from
+ * memory, and a second sync would not tell.
+ */
 int publish_sync(const struct publish_item *items, size_t count, struct err *err) MUST_CHECK;
 
 /*
@@ -43,8 +47,11 @@ struct publish_abilities {
 int publish_probe(struct publish_abilities *out, int dirfd, struct err *err) MUST_CHECK;
 
 /*
- * A second name or copy of the same bytes: reflink, else hard link, else a copy (synced). from is
- * opened; to must not exist. *ret_how says what it became: "reflink", "link", "copy".
+ * A second name or copy of the same bytes: reflink, else hard link, else a copy, synced. from_fd is
+ * open for reading; mode goes to a new inode only. It appears whole under to; what stands there is
+ * replaced unless it is a regular file (then it stays). On its way it is `<to>.<8 hex>.incomplete`,
+ * which the caches' own cleaners know. *ret_how says what it became: "reflink", "link", "copy".
+ * ERR_INTERRUPTED when a stop is wanted.
  */
 int publish_duplicate(const char **ret_how, int from_fd, int to_dirfd, const char *to, mode_t mode,
                       struct err *err) MUST_CHECK;

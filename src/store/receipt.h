@@ -23,7 +23,7 @@
 #include "model/manifest.h"
 #include "store/volume.h"
 
-#define RECEIPT_FORMAT 1
+#define RECEIPT_FORMAT    1
 #define RECEIPT_BYTES_MAX ((size_t)64 << 20)
 
 /* ---- blobs: one record file for each folder of blobs ---- */

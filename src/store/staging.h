@@ -19,9 +19,12 @@
 #include "mem/arena.h"
 #include "store/journal.h"
 
+/* Files up to this size arrive in one piece: no preallocation, no journal as a rule. */
+#define STAGING_SMALL_BYTES ((uint64_t)1 << 20)
+
 struct staging {
     int fd;
-    char part[128];    /* names beneath the staging directory */
+    char part[128]; /* names beneath the staging directory */
     char journal_name[128];
     struct journal *journal;
     struct journal_claims claims;

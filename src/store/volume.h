@@ -20,7 +20,7 @@ struct volume {
     int fd;           /* the root directory */
     struct stat root; /* new directories take group, setgid and write bits from it */
     bool writable;    /* made and removed a file there just now, or could (access, not EROFS) */
-    const char *ephemeral; /* "tmpfs" or "overlay" where nothing survives; else NULL */
+    const char *ephemeral; /* "tmpfs", "ramfs" or "overlay" where nothing survives; else NULL */
 };
 
 /*
@@ -39,7 +39,8 @@ struct store {
 };
 
 /* Opens, and makes where it is missing and make is set. A missing one without make is
- * ERR_NOT_FOUND. A permission is ERR_VOLUME that names uid, owner, mode and the chown that mends. */
+ * ERR_NOT_FOUND. A permission is ERR_VOLUME that names uid, owner, mode and the chown that mends.
+ */
 int store_open(struct store *out, struct arena *a, const struct volume *v, const char *path,
                bool make, struct err *err) MUST_CHECK;
 void store_close(struct store *s);
@@ -49,9 +50,9 @@ int volume_refused(struct err *err, int dirfd, const char *path, const char *sho
                    const char *what);
 
 struct space {
-    uint64_t free_bytes;  /* what we may still write: f_bavail, less what a quota leaves */
+    uint64_t free_bytes; /* what we may still write: f_bavail, less what a quota leaves */
     uint64_t total_bytes;
-    const char *limit;    /* "filesystem" or "quota" */
+    const char *limit; /* "filesystem" or "quota" */
 };
 
 /* Of the filesystem under dirfd. */
@@ -60,6 +61,9 @@ int volume_space(struct space *out, int dirfd, struct err *err) MUST_CHECK;
 /* True for filesystems that are surely not shared with another host (ext4, xfs, btrfs, tmpfs,
  * overlay, f2fs, zfs ...): by statfs. */
 bool volume_is_local(int dirfd);
+
+/* Names of scratch files that try what the filesystem can do begin so; a kill may leave one. */
+#define VOLUME_PROBE ".hostler-try-"
 
 /* Does flock work here? Proved just now on a scratch file through two opens of our own. */
 bool volume_flock_works(int dirfd);

@@ -1,0 +1,220 @@
+#include "store/staging.h"
+
+#include "scratch.h"
+#include "sys/flock.h"
+
+#define BIG   ((uint64_t)3 << 20)
+#define OLD   "00000000000000aa"
+#define OURS  "00000000000000bb"
+#define THIRD "00000000000000cc"
+
+static const struct digest want = {DIGEST_SHA256, {1, 2, 3}};
+
+static struct staging opened(struct scratch *s, const char *token, uint64_t size)
+{
+    struct staging staging = {.fd = -1};
+
+    assert_int_equal(staging_open(&staging, &s->arena, s->fd, token, &want, size, &s->err), 0);
+    assert_true(staging.fd >= 0);
+    return staging;
+}
+
+/* Writes len bytes of value at offset and claims them. */
+static void stage(struct scratch *s, struct staging *staging, uint64_t offset, uint32_t len,
+                  int value)
+{
+    char *bytes = arena_array(&s->arena, char, len);
+
+    memset(bytes, value, len);
+    assert_int_equal(pwrite(staging->fd, bytes, len, (off_t)offset), len);
+    assert_int_equal(journal_add(staging->journal,
+                                 (struct journal_range){offset, len, (uint32_t)value}, &s->err),
+                     0);
+}
+
+static int byte_at(const struct staging *staging, uint64_t offset)
+{
+    char byte = 0;
+
+    assert_int_equal(pread(staging->fd, &byte, 1, (off_t)offset), 1);
+    return byte;
+}
+
+static ino_t inode_of(int fd)
+{
+    struct stat st = {0};
+
+    assert_int_equal(fstat(fd, &st), 0);
+    return st.st_ino;
+}
+
+static size_t names(struct scratch *s)
+{
+    return (size_t)staging_dead_bytes(s->fd, "") == 0 ? 0 : 1;
+}
+
+static void a_new_file_is_preallocated_and_claims_nothing(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging = opened(s, OURS, BIG);
+    struct stat st = {0};
+
+    assert_int_equal(fstat(staging.fd, &st), 0);
+    assert_int_equal(st.st_size, BIG);
+    assert_true((uint64_t)st.st_blocks * 512 >= BIG);
+    assert_int_equal(staging.claims.len, 0);
+    assert_false(staging.claims_all);
+    assert_false(scratch_has(s, staging.journal_name));
+    staging_discard(s->fd, &staging);
+    assert_false(scratch_has(s, staging.part));
+    assert_int_equal(names(s), 0);
+}
+
+static void a_dead_holder_s_file_is_adopted_in_place(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging;
+    ino_t inode = inode_of(old.fd);
+
+    stage(s, &old, 0, 1000, 7);
+    stage(s, &old, 2 << 20, 1 << 20, 8);
+    staging_close(&old);
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(inode_of(staging.fd), inode);
+    assert_int_equal(staging.claims.len, 2);
+    assert_int_equal(staging.claims.at[1].offset, 2 << 20);
+    assert_int_equal(byte_at(&staging, 2 << 20), 8);
+    assert_false(scratch_has(s, old.part));
+    assert_false(scratch_has(s, old.journal_name));
+    staging_published(s->fd, &staging);
+    assert_true(scratch_has(s, staging.part));
+    assert_false(scratch_has(s, staging.journal_name));
+}
+
+static void what_a_live_holder_has_open_is_carried_over_into_a_file_of_our_own(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging;
+
+    stage(s, &old, 100, 1000, 7);
+    stage(s, &old, 1100, 900, 9);
+    stage(s, &old, 2 << 20, 1 << 20, 8);
+    staging = opened(s, OURS, BIG);
+    assert_int_not_equal(inode_of(staging.fd), inode_of(old.fd));
+    assert_int_equal(staging.claims.len, 3);
+    assert_int_equal(staging.claims.at[0].crc, 7);
+    assert_int_equal(byte_at(&staging, 100), 7);
+    assert_int_equal(byte_at(&staging, 1999), 9);
+    assert_int_equal(byte_at(&staging, BIG - 1), 8);
+    assert_false(scratch_has(s, old.part));
+    assert_int_equal(pwrite(old.fd, "x", 1, 100), 1);
+    assert_int_equal(byte_at(&staging, 100), 7);
+    staging_close(&staging);
+    staging_close(&old);
+    staging = opened(s, THIRD, BIG);
+    assert_int_equal(staging.claims.len, 3);
+    staging_close(&staging);
+}
+
+static void a_whole_small_file_without_a_journal_is_kept_unproven(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, 5);
+    struct staging staging;
+
+    assert_int_equal(pwrite(old.fd, "12345", 5, 0), 5);
+    staging = opened(s, OURS, 5);
+    assert_true(staging.claims_all);
+    assert_int_equal(byte_at(&staging, 4), '5');
+    staging_close(&old);
+    staging_close(&staging);
+    staging = opened(s, THIRD, 5);
+    assert_true(staging.claims_all);
+    staging_close(&staging);
+    staging = opened(s, OURS, 6);
+    assert_false(staging.claims_all);
+    staging_close(&staging);
+}
+
+static void a_file_with_a_second_name_is_never_written(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging;
+    ino_t inode = inode_of(old.fd);
+    struct stat st = {0};
+
+    stage(s, &old, 0, 1000, 7);
+    assert_int_equal(linkat(s->fd, old.part, s->fd, "published", 0), 0);
+    staging_close(&old);
+    staging = opened(s, OURS, BIG);
+    assert_int_not_equal(inode_of(staging.fd), inode);
+    assert_int_equal(staging.claims.len, 1);
+    assert_int_equal(fstatat(s->fd, "published", &st, 0), 0);
+    assert_int_equal(st.st_size, BIG);
+    staging_close(&staging);
+}
+
+static void what_no_disk_holds_is_no_space_with_both_figures(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging = {.fd = -1};
+
+    assert_int_equal(
+        staging_open(&staging, &s->arena, s->fd, OURS, &want, (uint64_t)15 << 40, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_NO_SPACE);
+    assert_non_null(strstr(s->err.msg, "needs 16.4 TB, has "));
+    assert_null(strstr(s->err.msg, "has 0 B free"));
+    assert_non_null(strstr(s->err.msg, s->path));
+    assert_non_null(strstr(s->err.msg, "free"));
+    assert_int_equal(names(s), 0);
+}
+
+static bool is_wanted(const struct digest *d, void *ctx)
+{
+    *(int *)ctx += 1;
+    return digest_eq(d, &want);
+}
+
+static void dead_bytes_and_claims_are_counted_and_swept(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    int asked = 0;
+
+    stage(s, &old, 0, 1000, 7);
+    stage(s, &old, 5000, 1000, 7);
+    assert_int_equal(staging_dead_bytes(s->fd, OURS) / BIG, 0);
+    staging_close(&old);
+    assert_true(staging_dead_bytes(s->fd, OURS) >= BIG);
+    assert_true(staging_dead_bytes(s->fd, OLD) == 0);
+    assert_int_equal(staging_claimed_bytes(s->fd, &want, BIG), 2000);
+    assert_int_equal(staging_claimed_bytes(s->fd, &want, BIG + 1), 0);
+    scratch_write(s, "stranger", "1", 1);
+    scratch_write(s, ".hostler-try-0", "1", 1);
+    staging_sweep(s->fd, OLD, is_wanted, &asked);
+    assert_true(scratch_has(s, old.part));
+    assert_false(scratch_has(s, ".hostler-try-0"));
+    staging_sweep(s->fd, OURS, is_wanted, &asked);
+    assert_false(scratch_has(s, old.part));
+    assert_false(scratch_has(s, old.journal_name));
+    assert_true(scratch_has(s, "stranger"));
+    assert_true(asked > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCRATCH_TEST(a_new_file_is_preallocated_and_claims_nothing),
+        SCRATCH_TEST(a_dead_holder_s_file_is_adopted_in_place),
+        SCRATCH_TEST(what_a_live_holder_has_open_is_carried_over_into_a_file_of_our_own),
+        SCRATCH_TEST(a_whole_small_file_without_a_journal_is_kept_unproven),
+        SCRATCH_TEST(a_file_with_a_second_name_is_never_written),
+        SCRATCH_TEST(what_no_disk_holds_is_no_space_with_both_figures),
+        SCRATCH_TEST(dead_bytes_and_claims_are_counted_and_swept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
