@@ -13,6 +13,7 @@ HOSTLER_BIN names the program (default build/hostler); HOSTLER_TEST_SLOW multipl
 (sanitized programs are slow). Nothing here sleeps: servers and programs say when they are ready.
 """
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -390,6 +391,43 @@ def hostler(tmp_path, volume):
     program = Hostler(folder, volume)
     yield program
     program.close()
+
+
+def preload(name):
+    library = pathlib.Path(hostler_binary()).parent / "test" / "preload" / f"lib{name}.so"
+    assert library.exists(), f"{library} is not built (a sanitized build has none)"
+    return str(library)
+
+
+@pytest.fixture
+def nolock():
+    """environment of a mount where flock and fcntl do nothing: hostler.pull(..., env=nolock)"""
+    return {"LD_PRELOAD": preload("nolock")}
+
+
+class Faulty:
+    """The environment that lets the n-th call on files of the volume fail (test/preload/faulty.c)."""
+
+    KINDS = {"write": "w", "space": "s", "sync": "y", "name": "n"}
+
+    def __init__(self, folder, volume):
+        self.file, self.volume = folder / "calls", volume
+
+    def env(self, nth=0, error="EIO", kinds=("write",), after=False):
+        self.file.unlink(missing_ok=True)
+        return {"LD_PRELOAD": preload("faulty"), "FAULTY_BENEATH": self.volume, "FAULTY_NTH": nth,
+                "FAULTY_KIND": "".join(self.KINDS[k] for k in kinds), "FAULTY_AFTER": int(after),
+                "FAULTY_ERRNO": getattr(errno, error), "FAULTY_LOG": self.file}
+
+    def calls(self):
+        """what was counted in the run before: "pwrite /volume/a" or "pwrite /volume/a FAILS" """
+        return self.file.read_text().splitlines() if self.file.exists() else []
+
+
+@pytest.fixture
+def faulty(tmp_path, volume):
+    """hostler.pull(..., env=faulty.env(nth=3, error="ENOSPC", after=True)); .calls() tells how many there were"""
+    return Faulty(tmp_path, volume)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,81 @@
+"""The libraries that play a bad disk and a mount without locks do what they say, in programs of any kind."""
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+
+import pytest
+
+WRITES = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+for i in range(int(sys.argv[2])):
+    try:
+        os.pwrite(fd, b"x", i)
+        print("ok")
+    except OSError as e:
+        print(e.errno)
+"""
+LOCKS = """
+import fcntl, sys
+for lock in (fcntl.flock, fcntl.lockf):
+    try:
+        lock(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        print("held")
+    except BlockingIOError:
+        print("busy")
+"""
+
+
+def python(code, *args, env=None):
+    env = {k: str(v) for k, v in {**os.environ, **(env or {})}.items()}
+    done = subprocess.run([sys.executable, "-c", code, *map(str, args)], env=env, capture_output=True, text=True,
+                          timeout=60, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("after, said", [
+    (False, ["ok", "ok", str(errno.ENOSPC), "ok", "ok"]),
+    (True, ["ok", "ok", str(errno.ENOSPC), str(errno.ENOSPC), str(errno.ENOSPC)]),
+])
+def test_the_nth_write_on_the_volume_fails(faulty, volume, after, said):
+    env = faulty.env(nth=3, error="ENOSPC", after=after)
+    assert python(WRITES, volume / "a", 5, env=env) == said
+    assert faulty.calls()[:3] == [f"pwrite {volume}/a", f"pwrite {volume}/a", f"pwrite {volume}/a FAILS"]
+    assert len(faulty.calls()) == 5
+
+
+def test_other_files_and_other_kinds_of_calls_are_left_alone(faulty, volume, tmp_path):
+    assert python(WRITES, tmp_path / "b", 2, env=faulty.env(nth=1)) == ["ok", "ok"]
+    assert python(WRITES, volume / "a", 2, env=faulty.env(nth=1, kinds=("space", "sync", "name"))) == ["ok", "ok"]
+    assert faulty.calls() == []
+
+
+@pytest.mark.parametrize("call, name", [
+    ("os.rename(a, b)", "rename"), ("os.link(a, b)", "link"), ("os.symlink('x', b)", "symlink"),
+    ("os.mkdir(b)", "mkdir"), ("os.rename('a', 'b', src_dir_fd=d, dst_dir_fd=d)", "renameat"),
+])
+def test_names_can_fail_by_path_and_by_directory(faulty, volume, call, name):
+    (volume / "a").touch()
+    code = f"""
+import os, sys
+a, b = sys.argv[1] + "/a", sys.argv[1] + "/b"
+d = os.open(sys.argv[1], os.O_RDONLY)
+try:
+    {call}
+except OSError as e:
+    print(e.errno)
+"""
+    assert python(code, volume, env=faulty.env(nth=1, error="EIO", kinds=("name",))) == [str(errno.EIO)]
+    assert faulty.calls() == [f"{name} {volume}/b FAILS"]
+
+
+def test_locks_exclude_nobody_on_a_mount_without_them(nolock, tmp_path):
+    file = tmp_path / "lock"
+    file.touch()
+    with open(file, "r+") as by_flock, open(file, "r+") as by_fcntl:
+        fcntl.flock(by_flock, fcntl.LOCK_EX)
+        fcntl.lockf(by_fcntl, fcntl.LOCK_EX)
+        assert python(LOCKS, file) == ["busy", "busy"]
+        assert python(LOCKS, file, env=nolock) == ["held", "held"]
