@@ -47,7 +47,8 @@ static int no_space(const struct opening *o, uint64_t needed, int sys, struct er
     struct space space = {.limit = "filesystem"};
     struct err ignored;
 
-    (void)volume_space(&space, o->dirfd, &ignored);
+    if (volume_space(&space, o->dirfd, &ignored) < 0)
+        space.free_bytes = 0;
     err_set(err, ERR_NO_SPACE, "%s: needs %s, has %s free%s", path_of(path, o->dirfd),
             num_format_size(needed_text, needed), num_format_size(free_text, space.free_bytes),
             sys == EDQUOT || strcmp(space.limit, "quota") == 0 ? " (disk quota)" : "");

@@ -165,7 +165,7 @@ static void what_no_disk_holds_is_no_space_with_both_figures(void **state)
     assert_int_equal(
         staging_open(&staging, &s->arena, s->fd, OURS, &want, (uint64_t)15 << 40, &s->err), -1);
     assert_int_equal(s->err.code, ERR_NO_SPACE);
-    assert_non_null(strstr(s->err.msg, "needs 16.4 TB, has "));
+    assert_non_null(strstr(s->err.msg, "needs 16.5 TB, has "));
     assert_null(strstr(s->err.msg, "has 0 B free"));
     assert_non_null(strstr(s->err.msg, s->path));
     assert_non_null(strstr(s->err.msg, "free"));
