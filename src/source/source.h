@@ -14,8 +14,8 @@
 
 struct source_config {
     const struct net_config *net;
-    const char *hf_endpoint;  /* "https://huggingface.co", may have a path; no trailing slash */
-    const char *hf_token;     /* NULL: none. Secret: never logged, never in an error */
+    const char *hf_endpoint;   /* "https://huggingface.co", may have a path; no trailing slash */
+    const char *hf_token;      /* NULL: none. Secret: never logged, never in an error */
     const char *hf_token_from; /* where it came from, for messages: "HF_TOKEN", a path */
     const char *ollama_registry;
 };
@@ -31,6 +31,8 @@ struct source_session {
 
 struct source {
     const char *name; /* the scheme: "hf" */
+    /* Makes the driver's state in the session's arena, without a request. NULL: there is none. */
+    int (*open)(struct source_session *s, struct err *err);
     /* Revision to commit, and the whole listing of that commit. */
     int (*manifest)(struct manifest *out, struct source_session *s, const struct model_ref *ref,
                     struct err *err);
@@ -40,9 +42,8 @@ struct source {
     /* Where the bytes of one file come from; allocated in the session's arena. */
     int (*origin)(const struct transfer_origin **out, struct source_session *s,
                   const struct manifest *m, const struct model_file *file, struct err *err);
-    /* May we have it? One header of one file, for --dry-run. */
+    /* May we have what is wanted of it? One header of one file, for --dry-run. */
     int (*access)(struct source_session *s, const struct manifest *m, struct err *err);
-    bool (*offline)(const struct source_config *c); /* NULL: no switch of its own */
 };
 
 /* ERR_USAGE that lists the sources there are. */
