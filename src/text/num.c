@@ -15,7 +15,7 @@ struct unit {
 
 static const struct unit size_units[] = {
     {"", 1},
-    {"k", 1000},
+    {"k", 1000ULL},
     {"M", 1000ULL * 1000},
     {"G", 1000ULL * 1000 * 1000},
     {"T", 1000ULL * 1000 * 1000 * 1000},
@@ -29,8 +29,8 @@ static const struct unit duration_units[] = {
     {"", 1000},
     {"ms", 1},
     {"s", 1000},
-    {"m", 60 * 1000ULL},
-    {"h", 3600 * 1000ULL},
+    {"m", 60ULL * 1000},
+    {"h", 3600ULL * 1000},
     {"d", 24ULL * 3600 * 1000},
 };
 
