@@ -19,15 +19,22 @@ static const char *segment_fault(struct str segment)
     return segment.len > SEGMENT_MAX ? "has a segment of more than 255 bytes" : NULL;
 }
 
-static const char *byte_fault(struct str path)
+static const char *character_fault(struct str path)
 {
-    for (size_t i = 0; i < path.len; i++) {
-        if (path.ptr[i] == '\\')
+    while (path.len > 0) {
+        uint32_t code;
+        size_t len = utf8_next(&code, path);
+
+        if (len == 0)
+            return "is not UTF-8";
+        if (code == '\\')
             return "has a backslash";
-        if ((unsigned char)path.ptr[i] < 0x20 || path.ptr[i] == 0x7f)
+        if (code < 0x20 || (code >= 0x7f && code < 0xa0))
             return "has a control character";
+        path.ptr += len;
+        path.len -= len;
     }
-    return utf8_is_valid(path) ? NULL : "is not UTF-8";
+    return NULL;
 }
 
 static bool has_drive(struct str path)
@@ -53,7 +60,7 @@ static const char *path_fault(struct str path)
         return "is longer than 1024 bytes";
     if (path.ptr[0] == '/' || has_drive(path))
         return "is not relative";
-    fault = byte_fault(path);
+    fault = character_fault(path);
     while (fault == NULL && more) {
         more = str_cut(&rest, '/', &segment);
         fault = segment_fault(segment);
