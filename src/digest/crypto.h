@@ -7,7 +7,6 @@
 #include "err/err.h"
 
 struct crypto_api {
-/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type and a list of parameters take none */
 #define CRYPTO(result, name, arguments) result(*name) arguments;
 #include "digest/crypto.def"
 #undef CRYPTO

@@ -7,7 +7,6 @@
 #include "err/err.h"
 
 struct jansson_api {
-/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type and a list of parameters take none */
 #define JANSSON(result, name, arguments) result(*name) arguments;
 #include "json/jansson.def"
 #undef JANSSON
