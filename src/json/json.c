@@ -13,12 +13,10 @@
 /* struct json is jansson's json_t under a name of ours; jansson itself lacks the const. */
 static json_t *handle(const struct json *v)
 {
-    union {
-        const struct json *ours;
-        json_t *theirs;
-    } cast = {.ours = v};
+    json_t *j;
 
-    return cast.theirs;
+    memcpy(&j, &v, sizeof(j));
+    return j;
 }
 
 static const struct json *of_handle(const json_t *j)
@@ -241,7 +239,9 @@ void json_put_str(struct buf *b, struct str s)
 
 void json_put_key(struct buf *b, const char *key)
 {
-    if (b->len > 0 && strchr("{[:", b->ptr[b->len - 1]) == NULL)
+    char last = b->len == 0 ? '\0' : b->ptr[b->len - 1];
+
+    if (last != '\0' && last != '{' && last != '[' && last != ':')
         buf_addc(b, ',');
     json_put_str(b, str_from(key));
     buf_addc(b, ':');

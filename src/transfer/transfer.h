@@ -72,7 +72,7 @@ struct transfer_progress {
     uint64_t received_bytes; /* over the network since the engine began, content only */
     uint64_t staged_bytes;   /* of the target: written or found staged */
     uint64_t hashed_bytes;
-    uint64_t bps;            /* of all together, over the last seconds */
+    uint64_t bps; /* of all together, over the last seconds */
     unsigned connections;
 };
 

@@ -1,0 +1,440 @@
+/* What an answer, or its failure to come, means for its file: the engine's side of the policy. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "text/num.h"
+#include "transfer/content_range.h"
+#include "transfer/engine.h"
+
+static void PRINTF_LIKE(4, 5)
+    judge(struct conn *c, enum retry_what what, int status, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(c->words, sizeof(c->words), fmt, ap);
+    va_end(ap);
+    c->judged = true;
+    c->what = what;
+    c->status = status;
+}
+
+static void fail(struct file *f, const struct err *err)
+{
+    (void)pthread_mutex_lock(&f->t->lock);
+    engine_fail(f, err);
+    (void)pthread_mutex_unlock(&f->t->lock);
+}
+
+/* Lets the source judge what its own origin says. False: it has spoken a last word. */
+static bool origin_agrees(struct conn *c)
+{
+    const struct transfer_origin *origin = c->file->target.origin;
+    struct err err = {0};
+
+    if (!c->canonical || origin->judge == NULL ||
+        origin->judge(origin->judge_ctx, &c->request.answer, &err) == 0)
+        return true;
+    (void)err_wrap(&err, "%s", c->file->target.name);
+    fail(c->file, &err);
+    return false;
+}
+
+static bool follow(struct conn *c)
+{
+    struct str location = http_header_get(&c->request.answer, "location");
+    const struct url *here = &c->request.answer.url;
+    struct file *f = c->file;
+    struct url next;
+    struct err err;
+
+    if (!origin_agrees(c))
+        return false;
+    if (location.ptr == NULL || url_join(&next, &c->request.arena, here, location, &err) < 0) {
+        judge(c, RETRY_REDIRECT, 0, "it redirects without a proper address");
+        return false;
+    }
+    if (str_eq(next.text, here->text) || f->link.hops >= ENGINE_HOPS) {
+        judge(c, RETRY_REDIRECT, 0, "the redirects do not end");
+        return false;
+    }
+    if (request_allowed(&c->t->net, &next, here->tls, &err) < 0) {
+        (void)err_wrap(&err, "%s", f->target.name);
+        fail(f, &err);
+        return false;
+    }
+    if (c->link_id == f->link.id) {
+        schedule_link(f, &next, !url_same_origin(&next, &f->target.origin->url));
+        c->host->progress_ms = engine_now(c->t);
+    }
+    return true;
+}
+
+static bool is_html(const struct http_answer *answer)
+{
+    return str_starts(http_header_get(answer, "content-type"), STR("text/html"));
+}
+
+static bool length_of(const struct http_answer *answer, uint64_t *out)
+{
+    struct str text = http_header_get(answer, "content-length");
+    struct err err;
+
+    return text.ptr != NULL && num_parse_u64(out, text, INT64_MAX, &err) == 0;
+}
+
+/* The whole file came in answer to a range. One stream can be made of it if nobody else fetches. */
+static bool turn_single(struct conn *c)
+{
+    struct transfer *t = c->t;
+    struct file *f = c->file;
+    bool alone;
+
+    (void)pthread_mutex_lock(&t->lock);
+    alone = f->conns == 1;
+    if (alone) {
+        f->single = true;
+        ranges_give(&f->ranges, c->span);
+        (void)ranges_take_from(&f->ranges, 0, &c->span);
+        c->pos = 0;
+    }
+    (void)pthread_mutex_unlock(&t->lock);
+    if (!alone)
+        judge(c, RETRY_WHOLE, 200, "it sends the whole file for a part of it");
+    return alone;
+}
+
+static bool whole_file(struct conn *c)
+{
+    const struct http_answer *answer = &c->request.answer;
+    uint64_t size = c->file->ranges.size;
+    uint64_t length;
+    bool has_length = length_of(answer, &length);
+
+    if (is_html(answer) && (!has_length || length != size)) {
+        judge(c, RETRY_PORTAL, 0,
+              "a web page comes in place of the file; it looks like a captive portal or a proxy");
+        return false;
+    }
+    if (has_length && length != size) {
+        judge(c, RETRY_TOTAL, 0, "wrong total: the file is %llu bytes there, %llu in the listing",
+              (unsigned long long)length, (unsigned long long)size);
+        return false;
+    }
+    return !c->ranged || turn_single(c);
+}
+
+static bool part_of_file(struct conn *c)
+{
+    struct str text = http_header_get(&c->request.answer, "content-range");
+    struct content_range r;
+
+    if (text.ptr == NULL || !content_range_parse(&r, text) || !r.has_range) {
+        judge(c, RETRY_RANGE, 0, "a part comes without a proper Content-Range");
+        return false;
+    }
+    if (r.has_total && r.total != c->file->ranges.size) {
+        judge(c, RETRY_TOTAL, 0, "wrong total: the file is %llu bytes there, %llu in the listing",
+              (unsigned long long)r.total, (unsigned long long)c->file->ranges.size);
+        return false;
+    }
+    if (r.first != c->pos || (!c->file->single && r.end > c->span.end)) {
+        judge(c, RETRY_RANGE, 0, "another range comes than was asked for (%llu, asked %llu)",
+              (unsigned long long)r.first, (unsigned long long)c->pos);
+        return false;
+    }
+    return true;
+}
+
+static bool wrong_size(struct conn *c)
+{
+    struct str text = http_header_get(&c->request.answer, "content-range");
+    struct content_range r;
+
+    if (text.ptr != NULL && content_range_parse(&r, text) && r.has_total &&
+        r.total != c->file->ranges.size)
+        judge(c, RETRY_STATUS, 416, "the file is %llu bytes there, %llu in the listing",
+              (unsigned long long)r.total, (unsigned long long)c->file->ranges.size);
+    else
+        judge(c, RETRY_STATUS, 416, "it refuses the range %llu to %llu (416)",
+              (unsigned long long)c->span.start, (unsigned long long)c->span.end);
+    return true;
+}
+
+static bool refused(struct conn *c, int status)
+{
+    const char *variable = request_proxy_variable(&c->request.answer.url);
+
+    if (status == 407) {
+        judge(c, RETRY_PROXY_AUTH, 407, "the proxy that %s names wants credentials (407)",
+              variable != NULL ? variable : "the environment");
+        return true;
+    }
+    if (status >= 400 && status < 500 && status != 408 && status != 425 && status != 429 &&
+        c->proves && !origin_agrees(c))
+        return false;
+    judge(c, RETRY_STATUS, status, "it answers %d", status);
+    return true;
+}
+
+/* False ends the exchange now; what it means is read by answer_end(). */
+bool answer_headers(void *ctx)
+{
+    struct conn *c = ctx;
+    const struct http_answer *answer = &c->request.answer;
+    struct str coding = http_header_get(answer, "content-encoding");
+
+    switch (answer->status) {
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308: return follow(c);
+    case 200:
+    case 206:
+        if (coding.len > 0 && !str_eq_nocase(coding, STR("identity"))) {
+            judge(c, RETRY_ENCODED, 0, "it sends a coding that was not asked for (%.64s)",
+                  coding.ptr);
+            return false;
+        }
+        c->accepted = answer->status == 200 ? whole_file(c) : part_of_file(c);
+        if (c->accepted)
+            schedule_proved(c);
+        return c->accepted;
+    case 416: return wrong_size(c);
+    default: return refused(c, answer->status);
+    }
+}
+
+static uint32_t next_random(struct transfer *t)
+{
+    t->random ^= t->random << 13;
+    t->random ^= t->random >> 17;
+    t->random ^= t->random << 5;
+    return t->random;
+}
+
+static void final(struct conn *c, uint64_t since_ms)
+{
+    ARENA_SCOPED a = {0};
+    struct file *f = c->file;
+    const char *host = request_host(&a, &c->request.answer.url);
+    char quiet[NUM_TEXT];
+    struct err err;
+    enum err_code code =
+        c->what == RETRY_STATUS && (c->status == 401 || c->status == 403) && c->canonical ? ERR_AUTH
+        : c->what == RETRY_STATUS && (c->status == 404 || c->status == 410) && c->canonical
+            ? ERR_NOT_FOUND
+            : ERR_NET;
+
+    if (since_ms < 1000)
+        (void)err_set(&err, code, "%s: %s: %s", f->target.name, host, c->words);
+    else
+        (void)err_set(&err, code, "%s: %s: %s; no progress for %s", f->target.name, host, c->words,
+                      num_format_duration(quiet, since_ms));
+    switch (c->what) {
+    case RETRY_CERTIFICATE:
+        (void)err_hint(&err, "if that issuer is yours, name its certificate in HOSTLER_EXTRA_CA");
+        break;
+    case RETRY_PROXY_AUTH:
+        (void)err_hint(&err, "put the user and password into that variable's URL");
+        break;
+    case RETRY_PORTAL:
+        (void)err_hint(&err, "open %s in a browser from this network, or ask who runs it", host);
+        break;
+    case RETRY_TOTAL:
+        (void)err_hint(&err, "the file changed at the origin, or a proxy alters it: pull again");
+        break;
+    case RETRY_ENCODED:
+    case RETRY_RANGE:
+    case RETRY_REDIRECT:
+        (void)err_hint(&err, "the origin or a proxy before it is broken: try another one");
+        break;
+    case RETRY_DNS:
+    case RETRY_CONNECT:
+    case RETRY_TLS:
+    case RETRY_CUT:
+    case RETRY_STALL:
+    case RETRY_FIRST_BYTE:
+    case RETRY_STATUS:
+    case RETRY_WHOLE:
+        if (code == ERR_NET)
+            (void)err_hint(&err, "what has arrived is kept: pull again, or be more patient with "
+                                 "--give-up");
+        break;
+    }
+    fail(f, &err);
+}
+
+static void notice(struct conn *c, const struct retry_plan *plan)
+{
+    ARENA_SCOPED a = {0};
+    char wait[NUM_TEXT];
+
+    if (c->t->net.notice != NULL)
+        c->t->net.notice(c->t->net.notice_ctx,
+                         str_format(&a, "%s: %s: %s; again in %s", c->file->target.name,
+                                    request_host(&a, &c->request.answer.url), c->words,
+                                    num_format_duration(wait, plan->wait_ms)));
+}
+
+/* How long nothing has come: of the file, or of its host for all files. */
+static uint64_t quiet_ms(const struct conn *c, uint64_t now_ms)
+{
+    uint64_t file_ms = now_ms > c->file->progress_ms ? now_ms - c->file->progress_ms : 0;
+    uint64_t host_ms = now_ms > c->host->progress_ms ? now_ms - c->host->progress_ms : 0;
+
+    return file_ms > host_ms ? file_ms : host_ms;
+}
+
+/* A wait that the server named does not count against our patience. */
+static void wait_for(struct conn *c, const struct retry_plan *plan, uint64_t now_ms)
+{
+    uint64_t until = now_ms + plan->wait_ms;
+
+    if (plan->whole_host && c->host->not_before_ms < until)
+        c->host->not_before_ms = until;
+    if (!plan->whole_host && c->file->not_before_ms < until)
+        c->file->not_before_ms = until;
+    if (plan->named) {
+        c->file->progress_ms = until;
+        c->host->progress_ms = until;
+    }
+}
+
+static void apply(struct conn *c, const struct retry_plan *plan)
+{
+    struct file *f = c->file;
+
+    if (plan->next == RETRY_SINGLE) {
+        (void)pthread_mutex_lock(&c->t->lock);
+        f->single = true;
+        (void)pthread_mutex_unlock(&c->t->lock);
+    }
+    if ((plan->next == RETRY_RESOLVE || plan->next == RETRY_SINGLE) && c->link_id == f->link.id)
+        schedule_forget_link(f);
+}
+
+/* The answer was no good: what next? */
+static void retry(struct conn *c)
+{
+    struct file *f = c->file;
+    uint64_t now_ms = engine_now(c->t);
+    uint64_t quiet = quiet_ms(c, now_ms);
+    struct retry_case again = {.what = c->what,
+                               .status = c->status,
+                               .canonical = c->canonical && c->proves,
+                               .fresh = c->proves,
+                               .ranged = f->single ? 0 : f->conns - 1,
+                               .retry_after = http_header_get(&c->request.answer, "retry-after"),
+                               .rate_limit = http_header_get(&c->request.answer, "ratelimit"),
+                               .unix_ms = clock_unix_ms(c->t->net.clock),
+                               .longest_wait_ms = c->t->net.longest_wait_ms,
+                               .random = next_random(c->t)};
+    struct retry_plan plan;
+
+    if (c->link_id != f->link.id)
+        return; /* the link it used has been replaced meanwhile */
+    f->same = f->attempt > 0 && f->what == c->what && f->status == c->status ? f->same + 1 : 1;
+    again.attempt = ++f->attempt;
+    again.same = f->same;
+    f->what = c->what;
+    f->status = c->status;
+    plan = retry_plan(&again);
+    if (plan.next == RETRY_FINAL || (!plan.named && quiet >= c->t->net.give_up_ms)) {
+        final(c, quiet);
+        return;
+    }
+    if (!plan.named && quiet + plan.wait_ms > c->t->net.give_up_ms)
+        plan.wait_ms = c->t->net.give_up_ms - quiet;
+    notice(c, &plan);
+    wait_for(c, &plan, now_ms);
+    apply(c, &plan);
+}
+
+/* Looks once who issued the certificate; then c is under way again and true is returned. */
+static bool probe(struct conn *c)
+{
+    struct url url = c->request.answer.url;
+
+    if (c->what != RETRY_CERTIFICATE || c->probe || c->host->issuer != NULL)
+        return false;
+    (void)c->t->curl->multi_remove_handle(c->t->multi, c->request.easy);
+    c->probe = true;
+    request_prepare_probe(&c->request, &url);
+    return c->t->curl->multi_add_handle(c->t->multi, c->request.easy) == CURLM_OK;
+}
+
+static void read_probe(struct conn *c)
+{
+    struct str issuer = request_issuer(&c->request, &c->t->arena);
+
+    c->host->issuer = issuer.len > 0 ? issuer.ptr : "";
+    c->request.answer.url = c->host->url;
+}
+
+static void name_issuer(struct conn *c)
+{
+    size_t used = strlen(c->words);
+
+    if (c->what == RETRY_CERTIFICATE && c->host->issuer != NULL && c->host->issuer[0] != '\0')
+        (void)snprintf(c->words + used, sizeof(c->words) - used, "; issued by %s", c->host->issuer);
+}
+
+/* A request that brought what it was asked for teaches how large the next should be. */
+static void learn(struct conn *c)
+{
+    uint64_t now_ms = engine_now(c->t);
+    uint64_t total = now_ms - c->request.started_ms;
+    uint64_t waited = c->first_ms > c->request.started_ms ? c->first_ms - c->request.started_ms : 0;
+
+    if (c->ranged && waited * 10 > total && c->got >= c->host->request_bytes / 2)
+        c->host->request_bytes *= 2;
+    if (c->host->request_bytes > ENGINE_REQUEST_MAX)
+        c->host->request_bytes = ENGINE_REQUEST_MAX;
+}
+
+/* An exchange that ended without a verdict so far: is all well? */
+static void judge_end(struct conn *c, CURLcode result)
+{
+    ARENA_SCOPED a = {0};
+    const char *words = "";
+    enum retry_what what;
+
+    if (c->request.too_many_headers) {
+        judge(c, RETRY_RANGE, 0, "its headers are longer than they may be");
+    } else if (result != CURLE_OK) {
+        what = request_failure(&c->request, result, &words, &a);
+        judge(c, what, 0, "%s", words);
+    } else if (c->accepted && c->span.start < c->span.end &&
+               (c->request.answer.status == 200 || c->got == 0)) {
+        judge(c, RETRY_CUT, 0, "the connection was closed before the end");
+    }
+}
+
+void answer_end(struct conn *c, CURLcode result)
+{
+    if (c->probe)
+        read_probe(c);
+    else if (!c->judged && !c->enough && !c->file->failed)
+        judge_end(c, result);
+    if (c->judged && probe(c))
+        return;
+    fetch_flush(c);
+    if (!c->judged && c->accepted)
+        learn(c);
+    if (c->judged && !c->file->failed) {
+        name_issuer(c);
+        retry(c);
+    }
+    (void)pthread_mutex_lock(&c->t->lock);
+    fetch_stop(c);
+    (void)pthread_mutex_unlock(&c->t->lock);
+}
+
+void answer_slow(struct conn *c, enum retry_what what, const char *words)
+{
+    judge(c, what, 0, "%s", words);
+    answer_end(c, CURLE_OK);
+}

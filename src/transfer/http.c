@@ -1,0 +1,374 @@
+#include "transfer/http.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/stop.h"
+#include "text/buf.h"
+#include "text/num.h"
+#include "transfer/request.h"
+
+/* Of a body that nobody wants so much is read, to keep the connection; then it is closed. */
+#define DRAIN_BYTES ((size_t)65536)
+
+struct http_client {
+    struct net_config net;
+    const struct curl_api *curl;
+    CURLM *multi;
+    struct request request;
+    struct arena arena;
+    uint32_t random; /* state of the jitter */
+    /* of the exchange under way */
+    struct buf body;
+    size_t body_limit;
+    size_t drained;
+    uint64_t received; /* in the present stall window */
+    uint64_t window_ms;
+    bool too_long;
+    CURLcode result;
+    bool finished;
+};
+
+/* One question with all its hops and tries. */
+struct asking {
+    const struct http_request *request;
+    struct url url;
+    bool left; /* the origin, so that the authorization stays behind */
+    int hops;
+    unsigned attempt;
+    unsigned same;
+    uint64_t began_ms;
+    uint64_t named_ms; /* waits that servers named, not counted against our patience */
+    enum retry_what what;
+    int status;
+    const char *words; /* the last cause */
+};
+
+struct str http_header_get(const struct http_answer *answer, const char *name)
+{
+    for (size_t i = 0; i < answer->header_count; i++)
+        if (str_eqz(answer->headers[i].name, name))
+            return answer->headers[i].value;
+    return (struct str){0};
+}
+
+static bool on_answer(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+static size_t on_body(void *ctx, const char *data, size_t len)
+{
+    struct http_client *c = ctx;
+
+    c->received += len;
+    if (c->body_limit == 0) {
+        c->drained += len;
+        return c->drained > DRAIN_BYTES ? 0 : len;
+    }
+    buf_add(&c->body, (struct str){data, len});
+    c->too_long = c->body.cut;
+    return c->too_long ? 0 : len;
+}
+
+struct http_client *http_client_new(const struct net_config *net, struct err *err)
+{
+    struct arena a = {0};
+    struct http_client *c = arena_new(&a, struct http_client);
+
+    c->arena = a;
+    c->net = net_config_defaults(net);
+    c->random = (uint32_t)clock_unix_ms(net->clock) | 1;
+    if (request_init(&c->request, &c->net, err) < 0) {
+        http_client_free(&c);
+        return NULL;
+    }
+    c->request.ctx = c;
+    c->request.on_answer = on_answer;
+    c->request.on_body = on_body;
+    c->curl = c->request.curl;
+    c->multi = c->curl->multi_init();
+    if (c->multi == NULL) {
+        (void)err_set(err, ERR_BUG, "libcurl gives no handle");
+        http_client_free(&c);
+    }
+    return c;
+}
+
+void http_client_free(struct http_client **client)
+{
+    struct http_client *c = *client;
+    struct arena a;
+
+    if (c == NULL)
+        return;
+    request_done(&c->request);
+    if (c->multi != NULL)
+        (void)c->curl->multi_cleanup(c->multi);
+    a = c->arena;
+    arena_free(&a);
+    *client = NULL;
+}
+
+static uint32_t next_random(struct http_client *c)
+{
+    c->random ^= c->random << 13;
+    c->random ^= c->random >> 17;
+    c->random ^= c->random << 5;
+    return c->random;
+}
+
+/* Too long without a first byte, or too few bytes since: the words, else NULL. */
+static const char *too_slow(struct http_client *c, enum retry_what *ret_what)
+{
+    uint64_t now = clock_now_ms(c->net.clock);
+
+    if (c->request.sent_ms == 0)
+        return NULL;
+    if (!c->request.whole_headers) {
+        *ret_what = RETRY_FIRST_BYTE;
+        return now - c->request.sent_ms > c->net.first_byte_ms ? "no answer in time" : NULL;
+    }
+    if (c->window_ms == 0 || c->received >= c->net.stall_bps * c->net.stall_ms / 1000) {
+        c->window_ms = now;
+        c->received = 0;
+    }
+    *ret_what = RETRY_STALL;
+    return now - c->window_ms > c->net.stall_ms ? "it stalls" : NULL;
+}
+
+static void read_result(struct http_client *c)
+{
+    const CURLMsg *message;
+    int left;
+
+    while ((message = c->curl->multi_info_read(c->multi, &left)) != NULL)
+        if (message->msg == CURLMSG_DONE) {
+            c->finished = true;
+            c->result = message->data.result;
+        }
+}
+
+/* Runs the prepared exchange. -1 only for a stop; *ret_slow is set when it was ended for slowness.
+ */
+static int run(struct http_client *c, const char **ret_slow, enum retry_what *ret_what,
+               struct err *err)
+{
+    struct curl_waitfd stop = {.fd = stop_fd(), .events = CURL_WAIT_POLLIN};
+    int running;
+
+    c->finished = false;
+    c->received = c->window_ms = 0;
+    *ret_slow = NULL;
+    (void)c->curl->multi_add_handle(c->multi, c->request.easy);
+    while (!c->finished && *ret_slow == NULL && !stop_wanted()) {
+        (void)c->curl->multi_perform(c->multi, &running);
+        read_result(c);
+        if (c->finished)
+            break;
+        *ret_slow = too_slow(c, ret_what);
+        (void)c->curl->multi_poll(c->multi, &stop, stop.fd >= 0 ? 1 : 0, 250, NULL);
+    }
+    (void)c->curl->multi_remove_handle(c->multi, c->request.easy);
+    return !c->finished && *ret_slow == NULL ? stop_err(err) : 0;
+}
+
+/* Names who signed the certificate that was refused. */
+static int certificate_err(struct http_client *c, struct asking *q, struct err *err)
+{
+    ARENA_SCOPED a = {0};
+    const char *host = request_host(&a, &q->url);
+    const char *slow;
+    enum retry_what what;
+    struct str issuer = {0};
+
+    request_prepare_probe(&c->request, &q->url);
+    if (run(c, &slow, &what, err) < 0)
+        return -1;
+    if (c->finished)
+        issuer = request_issuer(&c->request, &a);
+    (void)err_set(err, ERR_NET, "%s: %s%s" STR_FMT, host, q->words,
+                  issuer.len > 0 ? "; issued by " : "", STR_ARG(issuer));
+    return err_hint(err, "if that issuer is yours, name its certificate in HOSTLER_EXTRA_CA");
+}
+
+static int last_word(struct http_client *c, struct asking *q, struct err *err)
+{
+    ARENA_SCOPED a = {0};
+    char tried[NUM_TEXT];
+
+    if (q->what == RETRY_CERTIFICATE)
+        return certificate_err(c, q, err);
+    (void)num_format_duration(tried, clock_now_ms(c->net.clock) - q->began_ms);
+    if (q->what == RETRY_PROXY_AUTH) {
+        (void)err_set(err, ERR_NET, "%s: %s", request_host(&a, &q->url), q->words);
+        return err_hint(err, "put the user and password into that variable's URL");
+    }
+    if (q->attempt <= 1)
+        return err_set(err, ERR_NET, "%s: %s", request_host(&a, &q->url), q->words);
+    (void)err_set(err, ERR_NET, "%s: %s; tried %u times in %s", request_host(&a, &q->url), q->words,
+                  q->attempt, tried);
+    return err_hint(err, "check the network and the origin, or be more patient: --give-up");
+}
+
+/* Plans the next try and waits for it. -1: there is none. */
+static int try_again(struct http_client *c, struct asking *q, enum retry_what what, int status,
+                     struct err *err)
+{
+    ARENA_SCOPED a = {0};
+    const struct http_answer *answer = &c->request.answer;
+    struct retry_case again = {.what = what,
+                               .status = status,
+                               .canonical = true,
+                               .attempt = ++q->attempt,
+                               .unix_ms = clock_unix_ms(c->net.clock),
+                               .longest_wait_ms = c->net.longest_wait_ms,
+                               .random = next_random(c)};
+    struct retry_plan plan;
+    uint64_t spent = clock_now_ms(c->net.clock) - q->began_ms - q->named_ms;
+    char wait[NUM_TEXT];
+
+    q->same = q->attempt > 1 && q->what == what && q->status == status ? q->same + 1 : 1;
+    q->what = what;
+    q->status = status;
+    again.same = q->same;
+    again.retry_after = http_header_get(answer, "retry-after");
+    again.rate_limit = http_header_get(answer, "ratelimit");
+    plan = retry_plan(&again);
+    if (plan.next == RETRY_FINAL || (!plan.named && spent + plan.wait_ms > c->net.give_up_ms))
+        return last_word(c, q, err);
+    if (plan.named)
+        q->named_ms += plan.wait_ms;
+    if (c->net.notice != NULL)
+        c->net.notice(c->net.notice_ctx,
+                      str_format(&a, "%s: %s; again in %s", request_host(&a, &q->url), q->words,
+                                 num_format_duration(wait, plan.wait_ms)));
+    return stop_wait_ms(plan.wait_ms) ? stop_err(err) : 0;
+}
+
+static bool is_redirect(int status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* Goes where the answer points. 1: it is followed; 0: it is the answer. */
+static int follow(struct http_client *c, struct asking *q, struct arena *a, struct err *err)
+{
+    struct str location = http_header_get(&c->request.answer, "location");
+    ARENA_SCOPED scratch = {0};
+    const char *host = request_host(&scratch, &q->url);
+    struct url next;
+
+    if (q->request->redirects == 0 || !is_redirect(c->request.answer.status) ||
+        location.ptr == NULL)
+        return 0;
+    if (url_join(&next, a, &q->url, location, err) < 0)
+        return err_wrap(err, "%s redirects to a bad address", host);
+    if (q->request->same_origin_only && !url_same_origin(&next, &q->request->url))
+        return 0;
+    if (q->hops++ == q->request->redirects)
+        return err_set(err, ERR_NET, "%s: the redirects do not end", host);
+    if (request_allowed(&c->net, &next, q->url.tls, err) < 0)
+        return err_wrap(err, "%s redirects", host);
+    q->left = q->left || !url_same_origin(&next, &q->request->url);
+    q->url = next;
+    return 1;
+}
+
+static void hand_over(struct http_answer *out, struct arena *a, struct http_client *c,
+                      const struct asking *q)
+{
+    const struct http_answer *from = &c->request.answer;
+    struct http_header *headers = arena_array(a, struct http_header, from->header_count);
+
+    for (size_t i = 0; i < from->header_count; i++)
+        headers[i] = (struct http_header){str_copy(a, from->headers[i].name),
+                                          str_copy(a, from->headers[i].value)};
+    *out = (struct http_answer){.status = from->status,
+                                .headers = headers,
+                                .header_count = from->header_count,
+                                .body = c->body_limit > 0 ? buf_str(&c->body) : (struct str){0},
+                                .url = q->url};
+}
+
+static bool encoded(const struct http_answer *answer)
+{
+    struct str coding = http_header_get(answer, "content-encoding");
+
+    return coding.len > 0 && !str_eq_nocase(coding, STR("identity"));
+}
+
+/* One exchange. 1: an answer; 0: none, try again; -1: final. */
+static int exchange(struct http_client *c, struct asking *q, struct arena *a, struct err *err)
+{
+    const struct http_request *request = q->request;
+    struct request_ask ask = {.url = &q->url,
+                              .method = request->method,
+                              .authorization = q->left ? NULL : request->authorization,
+                              .accept = request->accept};
+    enum retry_what what = RETRY_CUT;
+    const char *slow;
+    int status;
+
+    c->body_limit = request->body_limit;
+    c->body = buf_new(a, c->body_limit);
+    c->drained = 0;
+    c->too_long = false;
+    if (request->range != NULL)
+        ask.range = str_starts(str_from(request->range), STR("bytes=")) ? request->range + 6
+                                                                        : request->range;
+    if (request_prepare(&c->request, &ask, err) < 0 || run(c, &slow, &what, err) < 0)
+        return -1;
+    if (c->too_long || c->request.too_many_headers)
+        return err_set(err, ERR_LIMIT, "%s: the answer is longer than it may be",
+                       request_host(a, &q->url));
+    status = c->request.answer.status;
+    if (slow == NULL && c->result != CURLE_OK && c->drained <= DRAIN_BYTES) {
+        what = request_failure(&c->request, c->result, &slow, a);
+    } else if (slow == NULL && encoded(&c->request.answer)) {
+        slow = str_format(a, "it answers in a coding that was not asked for (" STR_FMT ")",
+                          STR_ARG(http_header_get(&c->request.answer, "content-encoding")));
+        what = RETRY_ENCODED;
+    } else if (slow == NULL && status == 407) {
+        const char *variable = request_proxy_variable(&q->url);
+
+        slow = str_format(a, "the proxy that %s names wants credentials (407)",
+                          variable != NULL ? variable : "the environment");
+        what = RETRY_PROXY_AUTH;
+    } else if (slow == NULL && status < 500 && status != 408 && status != 425 && status != 429) {
+        return 1;
+    } else if (slow == NULL) {
+        slow = str_format(a, "it answers %d", status);
+        what = RETRY_STATUS;
+    }
+    q->words = slow;
+    return try_again(c, q, what, what == RETRY_STATUS ? status : 0, err);
+}
+
+int http_get(struct http_answer *out, struct arena *a, struct http_client *client,
+             const struct http_request *request, struct err *err)
+{
+    struct asking q = {
+        .request = request, .url = request->url, .began_ms = clock_now_ms(client->net.clock)};
+    int step;
+
+    if (request_allowed(&client->net, &q.url, false, err) < 0)
+        return -1;
+    for (;;) {
+        step = exchange(client, &q, a, err);
+        if (step < 0)
+            return -1;
+        if (step == 0)
+            continue;
+        step = follow(client, &q, a, err);
+        if (step < 0)
+            return -1;
+        if (step == 0)
+            break;
+    }
+    hand_over(out, a, client, &q);
+    return 0;
+}

@@ -1,0 +1,58 @@
+/*
+ * How many connections one address of a host gets: pure control on a clock that is passed in.
+ *
+ * It starts with few, adds while the goodput grows by enough, goes back when it does not, halves at
+ * once when it falls as connections rise or falls for long while they stay, and remembers the
+ * number that provoked it: that many are never tried again at that address. Source of the rule: a
+ * CDN that gives 300 MB/s to 4 connections for ever slows 64 of them, or after minutes 6, to a
+ * crawl (facts of the Hub's CDN).
+ */
+#ifndef TRANSFER_PACE_H
+#define TRANSFER_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PACE_START 4
+
+enum pace_state {
+    PACE_MEASURE, /* learning what the present number brings */
+    PACE_TRY,     /* more than before: does it pay? */
+    PACE_HOLD,    /* it did not, or there are no more to be had: watch for a collapse */
+    PACE_LOW,     /* halved: lie low */
+};
+
+struct pace {
+    enum pace_state state;
+    unsigned allowed;  /* connections now */
+    unsigned before;   /* the number before the try */
+    unsigned ceiling;  /* never more */
+    bool fixed;        /* the operator named the number: watched, not grown */
+    uint64_t bytes;    /* of this epoch */
+    uint64_t epoch_ms; /* when it began */
+    uint64_t until_ms; /* of HOLD and LOW */
+    uint64_t hold_ms;  /* how long the next HOLD lasts */
+    uint64_t base_bps; /* what the number before the try brought */
+    uint64_t best_bps; /* most that was sustained while held */
+    unsigned bad;      /* epochs in a row far below the best */
+    bool idle;         /* this epoch had fewer connections at work than allowed, or waited for us */
+};
+
+enum pace_change {
+    PACE_SAME,
+    PACE_CHANGED,   /* look at allowed */
+    PACE_COLLAPSED, /* even few connections get a crawl: try another address */
+};
+
+void pace_init(struct pace *p, unsigned max, bool fixed, uint64_t now_ms);
+
+/* Bytes of content came over this address. */
+void pace_bytes(struct pace *p, uint64_t n);
+
+/*
+ * Call a few times a second with the number of connections at work. limited: the host was not what
+ * slowed us (buffers, the rate limit, a wait), so this epoch proves nothing.
+ */
+enum pace_change pace_tick(struct pace *p, unsigned active, bool limited, uint64_t now_ms);
+
+#endif
