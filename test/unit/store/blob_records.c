@@ -1,0 +1,180 @@
+#include "scratch.h"
+#include "store/receipt.h"
+
+#define FOLDER "hf/models--org--name"
+#define NAME   ".hostler/receipts/" FOLDER "/blobs"
+
+static struct volume opened(struct scratch *s)
+{
+    struct volume v = {.fd = -1};
+
+    assert_int_equal(volume_open(&v, &s->arena, s->path, false, &s->err), 0);
+    return v;
+}
+
+static struct blob_records *read_records(struct scratch *s, const struct volume *v)
+{
+    struct blob_records *r = NULL;
+
+    assert_int_equal(blob_records_read(&r, &s->arena, v, FOLDER, &s->err), 0);
+    assert_non_null(r);
+    return r;
+}
+
+static void write_records(struct scratch *s, const struct volume *v, struct blob_records *r)
+{
+    assert_int_equal(blob_records_write(r, v, FOLDER, &s->err), 0);
+}
+
+static struct digest digest(uint8_t first)
+{
+    return (struct digest){first % 2 == 0 ? DIGEST_SHA256 : DIGEST_GIT_SHA1, {first}};
+}
+
+static struct stat file(int64_t mtime_s)
+{
+    struct stat st = {0};
+
+    st.st_size = 77;
+    st.st_ino = 99;
+    st.st_mtim.tv_sec = mtime_s;
+    st.st_mtim.tv_nsec = 5;
+    return st;
+}
+
+static void what_was_set_holds_for_that_very_file_only(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct blob_records *r = read_records(s, &v);
+
+    for (uint8_t i = 200; i > 0; i--) {
+        struct digest d = digest(i);
+        struct stat st = file(i - 100);
+
+        blob_records_set(r, &d, &st);
+    }
+    write_records(s, &v, r);
+    r = read_records(s, &v);
+    for (uint8_t i = 1; i <= 200; i++) {
+        struct digest d = digest(i);
+        struct stat st = file(i - 100);
+
+        assert_true(blob_records_hold(r, &d, &st));
+        st.st_size++;
+        assert_false(blob_records_hold(r, &d, &st));
+        st = file(i - 100);
+        st.st_ino++;
+        assert_false(blob_records_hold(r, &d, &st));
+        st = file(i - 100);
+        st.st_mtim.tv_nsec++;
+        assert_false(blob_records_hold(r, &d, &st));
+        st = file(i - 100);
+        st.st_dev++;
+        assert_true(blob_records_hold(r, &d, &st));
+    }
+    volume_close(&v);
+}
+
+static void what_others_wrote_meanwhile_is_merged(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest a = digest(1);
+    struct digest b = digest(2);
+    struct digest c = digest(3);
+    struct stat st = file(1);
+    struct blob_records *first = read_records(s, &v);
+    struct blob_records *second;
+
+    blob_records_set(first, &a, &st);
+    blob_records_set(first, &c, &st);
+    write_records(s, &v, first);
+    first = read_records(s, &v);
+    second = read_records(s, &v);
+    blob_records_set(first, &b, &st);
+    blob_records_drop(second, &a);
+    write_records(s, &v, first);
+    write_records(s, &v, second);
+    first = read_records(s, &v);
+    assert_false(blob_records_hold(first, &a, &st));
+    assert_true(blob_records_hold(first, &b, &st));
+    assert_true(blob_records_hold(first, &c, &st));
+    volume_close(&v);
+}
+
+static void what_was_dropped_does_not_hold_and_can_be_set_again(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest a = digest(1);
+    struct stat st = file(1);
+    struct blob_records *r = read_records(s, &v);
+
+    blob_records_drop(r, &a);
+    blob_records_set(r, &a, &st);
+    blob_records_drop(r, &a);
+    assert_false(blob_records_hold(r, &a, &st));
+    blob_records_set(r, &a, &st);
+    assert_true(blob_records_hold(r, &a, &st));
+    volume_close(&v);
+}
+
+static void nothing_is_written_without_a_change(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest a = digest(1);
+    struct stat st = file(1);
+    struct blob_records *r = read_records(s, &v);
+
+    write_records(s, &v, r);
+    assert_false(scratch_has(s, NAME));
+    blob_records_set(r, &a, &st);
+    write_records(s, &v, r);
+    r = read_records(s, &v);
+    assert_int_equal(unlinkat(s->fd, NAME, 0), 0);
+    blob_records_set(r, &a, &st);
+    write_records(s, &v, r);
+    assert_false(scratch_has(s, NAME));
+    volume_close(&v);
+}
+
+static void a_torn_or_newer_file_counts_as_absent(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest a = digest(1);
+    struct stat st = file(1);
+    struct blob_records *r = read_records(s, &v);
+    size_t len = 0;
+    char *text;
+
+    blob_records_set(r, &a, &st);
+    write_records(s, &v, r);
+    text = scratch_read(s, NAME, &len);
+    for (size_t cut = 0; cut < len; cut++) {
+        scratch_write(s, NAME, text, cut);
+        assert_false(blob_records_hold(read_records(s, &v), &a, &st));
+    }
+    scratch_write(s, NAME, text, len);
+    assert_true(blob_records_hold(read_records(s, &v), &a, &st));
+    text = str_format(&s->arena, "hostler-blobs 2\n");
+    text = str_format(&s->arena, "%send %08x\n", text, digest_crc32c(0, text, strlen(text)));
+    scratch_write(s, NAME, text, strlen(text));
+    assert_false(blob_records_hold(read_records(s, &v), &a, &st));
+    volume_close(&v);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCRATCH_TEST(what_was_set_holds_for_that_very_file_only),
+        SCRATCH_TEST(what_others_wrote_meanwhile_is_merged),
+        SCRATCH_TEST(what_was_dropped_does_not_hold_and_can_be_set_again),
+        SCRATCH_TEST(nothing_is_written_without_a_change),
+        SCRATCH_TEST(a_torn_or_newer_file_counts_as_absent),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
