@@ -2,43 +2,643 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include "../check.h"
 #include "sys/fd.h"
 
-static void replace_is_read_back_whole(void **state)
+/* Each test has a directory "in" of its own, open as dir, and beside it "outside" with a file. */
+struct place {
+    char path[32];
+    int dir;
+};
+
+static int setup(void **state)
 {
-    char name[] = "/tmp/file-XXXXXX";
-    struct err err = {0};
+    static struct place p;
+    FD_SCOPED top = -1;
+    FD_SCOPED file = -1;
+
+    (void)umask(022);
+    (void)strncpy(p.path, "/tmp/test-file-XXXXXX", sizeof(p.path));
+    assert_non_null(mkdtemp(p.path));
+    top = open(p.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(mkdirat(top, "in", 0755), 0);
+    assert_int_equal(mkdirat(top, "outside", 0755), 0);
+    file = openat(top, "outside/secret", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(file >= 0);
+    p.dir = openat(top, "in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(p.dir >= 0);
+    *state = &p;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    const struct place *p = *state;
+
+    (void)close(p->dir);
+    return nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void put(int dir, const char *path, const char *text)
+{
+    FD_SCOPED fd = openat(dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+static void expect_text(int dir, const char *path, const char *text)
+{
     ARENA_SCOPED a = {0};
-    FD_SCOPED dir = -1;
+    struct err err = {0};
+    struct str got;
+
+    if (file_read_all(&got, &a, dir, path, 100, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_string_equal(got.ptr, text);
+}
+
+static mode_t mode_of(int dir, const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+    return st.st_mode & 07777;
+}
+
+static bool is_empty(int dir, const char *path)
+{
+    return unlinkat(dir, path, AT_REMOVEDIR) == 0 && mkdirat(dir, path, 0755) == 0;
+}
+
+/* Runs a check in a process of its own, for what cannot be taken back. */
+static void in_child(bool (*check)(int dir), int dir)
+{
+    int status = 0;
+    pid_t child;
+
+    (void)fflush(NULL);
+    child = fork();
+    if (child == 0)
+        exit(check(dir) ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* From now on this process gets this errno from one system call, as a container's filter does. */
+static bool deny(long call, int sys)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)sys),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void open_gives_a_descriptor_that_no_child_inherits(void **state)
+{
+    const struct place *p = *state;
+    struct err err = {0};
+    FD_SCOPED fd = file_open(p->dir, "new", O_WRONLY | O_CREAT | O_EXCL, 0640, &err);
+
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(mode_of(p->dir, "new"), 0640);
+    assert_int_equal(file_open(p->dir, "new", O_WRONLY | O_CREAT | O_EXCL, 0640, &err), -1);
+    assert_int_equal(err.sys, EEXIST);
+}
+
+static void open_takes_a_mode_that_means_nothing(void **state)
+{
+    const struct place *p = *state;
+    struct err err = {0};
+    FD_SCOPED fd = file_open(p->dir, ".", O_RDONLY | O_DIRECTORY, 0644, &err);
+
+    assert_true(fd >= 0);
+}
+
+static void a_missing_file_is_told_by_name_and_errno(void **state)
+{
+    const struct place *p = *state;
+    struct err err = {0};
+
+    assert_int_equal(file_open(p->dir, "a/missing", O_RDONLY, 0, &err), -1);
+    assert_int_equal(err.code, ERR_VOLUME);
+    assert_int_equal(err.sys, ENOENT);
+    assert_string_equal(err.msg, "a/missing: No such file or directory");
+}
+
+static const char *const ways_out[] = {"../outside/secret", "up/secret", "absolute", "/etc/passwd",
+                                       "sub/../../outside/secret"};
+
+static void plant_links(int dir)
+{
+    assert_int_equal(mkdirat(dir, "sub", 0755), 0);
+    assert_int_equal(symlinkat("../outside", dir, "up"), 0);
+    assert_int_equal(symlinkat("/etc/passwd", dir, "absolute"), 0);
+    put(dir, "sub/file", "inside");
+    assert_int_equal(symlinkat("sub/file", dir, "link"), 0);
+}
+
+static void nothing_leads_out_of_the_directory(void **state)
+{
+    const struct place *p = *state;
+
+    plant_links(p->dir);
+    for (size_t i = 0; i < sizeof(ways_out) / sizeof(ways_out[0]); i++) {
+        struct err err = {0};
+
+        assert_int_equal(file_open(p->dir, ways_out[i], O_RDONLY, 0, &err), -1);
+        assert_int_equal(err.sys, EXDEV);
+        assert_non_null(strstr(err.msg, "leads out of its directory"));
+    }
+    expect_text(p->dir, "link", "inside");
+    expect_text(p->dir, "sub/../link", "inside");
+}
+
+static bool walk_is_as_strict(int dir)
+{
+    struct err err = {0};
+    int fd;
+
+    for (size_t i = 0; i < sizeof(ways_out) / sizeof(ways_out[0]); i++) {
+        if (file_open(dir, ways_out[i], O_RDONLY, 0, &err) >= 0)
+            return false;
+    }
+    /* A link is not followed, even inside: the walk cannot know where it leads. */
+    if (file_open(dir, "link", O_RDONLY, 0, &err) >= 0 || err.sys != ELOOP)
+        return false;
+    if (file_open(dir, "up/x", O_WRONLY | O_CREAT, 0644, &err) >= 0)
+        return false;
+    if (file_open(dir, "", O_RDONLY, 0, &err) >= 0 || err.sys != ENOENT)
+        return false;
+    if (file_open(dir, "missing/x", O_RDONLY, 0, &err) >= 0 || err.sys != ENOENT)
+        return false;
+    fd = file_open(dir, ".//sub/./file", O_RDONLY, 0, &err);
+    if (fd < 0 || close(fd) < 0)
+        return false;
+    fd = file_open_dir(dir, "./", &err);
+    return fd >= 0 && close(fd) == 0;
+}
+
+static bool long_names_are_refused(int dir)
+{
+    char path[400];
+    struct err err = {0};
+
+    memset(path, 'a', sizeof(path));
+    path[sizeof(path) - 1] = '\0';
+    if (file_open(dir, path, O_RDONLY, 0, &err) >= 0 || err.sys != ENAMETOOLONG)
+        return false;
+    path[1] = '/';
+    return file_open(dir, path, O_RDONLY, 0, &err) < 0 && err.sys == ENAMETOOLONG;
+}
+
+static bool without_openat2(int dir)
+{
+    return deny(SYS_openat2, ENOSYS) && walk_is_as_strict(dir) && long_names_are_refused(dir);
+}
+
+static bool with_a_filter_on_openat2(int dir)
+{
+    return deny(SYS_openat2, EPERM) && walk_is_as_strict(dir);
+}
+
+static void without_openat2_the_path_is_walked(void **state)
+{
+    const struct place *p = *state;
+
+    plant_links(p->dir);
+    in_child(without_openat2, p->dir);
+    in_child(with_a_filter_on_openat2, p->dir);
+    assert_true(long_names_are_refused(p->dir));
+}
+
+static bool races_end(int dir)
+{
+    struct err err = {0};
+
+    return deny(SYS_openat2, EAGAIN) && file_open(dir, "x", O_RDONLY, 0, &err) < 0 &&
+           err.sys == EAGAIN;
+}
+
+static void an_open_that_always_races_gives_up(void **state)
+{
+    const struct place *p = *state;
+
+    in_child(races_end, p->dir);
+}
+
+static void mkdirs_makes_what_is_missing(void **state)
+{
+    const struct place *p = *state;
+    struct err err = {0};
+
+    assert_int_equal(file_mkdirs(p->dir, "a/b/c", NULL, &err), 0);
+    assert_int_equal(file_mkdirs(p->dir, "a/b/c", NULL, &err), 0);
+    assert_int_equal(file_mkdirs(p->dir, "a//d/", NULL, &err), 0);
+    assert_int_equal(file_mkdirs(p->dir, ".", NULL, &err), 0);
+    assert_int_equal(mode_of(p->dir, "a/b/c"), 0755);
+    assert_int_equal(mode_of(p->dir, "a/d"), 0755);
+}
+
+static void mkdirs_fails_where_something_is_in_the_way(void **state)
+{
+    const struct place *p = *state;
+    struct err err = {0};
+    char path[5000];
+
+    put(p->dir, "file", "");
+    assert_int_equal(file_mkdirs(p->dir, "file/a", NULL, &err), -1);
+    assert_int_equal(err.sys, ENOTDIR);
+    assert_int_equal(symlinkat("nowhere", p->dir, "dangling"), 0);
+    assert_int_equal(file_mkdirs(p->dir, "dangling/a", NULL, &err), -1);
+    assert_int_equal(err.sys, ENOENT);
+    assert_int_equal(symlinkat("../outside", p->dir, "up"), 0);
+    assert_int_equal(file_mkdirs(p->dir, "up/a", NULL, &err), -1);
+    assert_int_equal(err.sys, EXDEV);
+    assert_int_equal(file_mkdirs(p->dir, "../outside/a", NULL, &err), -1);
+    memset(path, 'a', sizeof(path));
+    for (size_t i = 9; i < sizeof(path); i += 10)
+        path[i] = '/';
+    path[sizeof(path) - 1] = '\0';
+    assert_int_equal(file_mkdirs(p->dir, path, NULL, &err), -1);
+    assert_int_equal(err.sys, ENAMETOOLONG);
+    path[300] = '\0';
+    memset(path, 'a', 300);
+    assert_int_equal(file_mkdirs(p->dir, path, NULL, &err), -1);
+    assert_int_equal(err.sys, ENAMETOOLONG);
+}
+
+static void new_directories_take_after_the_volume(void **state)
+{
+    static const struct {
+        mode_t umask;
+        mode_t like;
+        mode_t want;
+    } cases[] = {
+        {022, 0755, 0755},  {022, 02775, 02775}, {022, 0777, 0777},
+        {022, 01777, 0777}, {077, 0777, 0700},   {027, 0777, 0770},
+        {002, 0755, 0775},  {0, 0700, 0777},     {077, 02775, 02700},
+    };
+    const struct place *p = *state;
+    struct err err = {0};
+    struct stat like;
+
+    assert_int_equal(fstat(p->dir, &like), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char path[32];
+
+        (void)snprintf(path, sizeof(path), "d%zu/e", i);
+        like.st_mode = S_IFDIR | cases[i].like;
+        (void)umask(cases[i].umask);
+        assert_int_equal(file_mkdirs(p->dir, path, &like, &err), 0);
+        (void)umask(022);
+        assert_int_equal(mode_of(p->dir, path), cases[i].want);
+        path[2] = '\0';
+        assert_int_equal(mode_of(p->dir, path), cases[i].want);
+    }
+}
+
+static bool refused_group_stays_without_rights(int dir)
+{
+    struct err err = {0};
+    struct stat like;
+    struct stat st;
+
+    if (!deny(SYS_fchown, EPERM) || fstat(dir, &like) < 0)
+        return false;
+    like.st_gid += 1;
+    like.st_mode = S_IFDIR | 02777;
+    return file_mkdirs(dir, "a", &like, &err) == 0 && fstatat(dir, "a", &st, 0) == 0 &&
+           st.st_gid != like.st_gid && (st.st_mode & 07777) == 0757;
+}
+
+static void a_group_that_cannot_be_given_gets_no_rights(void **state)
+{
+    const struct place *p = *state;
+
+    in_child(refused_group_stays_without_rights, p->dir);
+}
+
+static bool refused_modes_do_no_harm(int dir)
+{
+    struct err err = {0};
+    struct stat like;
+
+    if (!deny(SYS_fchmod, EPERM) || fstat(dir, &like) < 0)
+        return false;
+    like.st_mode = S_IFDIR | 02777;
+    return file_mkdirs(dir, "a", &like, &err) == 0 &&
+           file_replace(dir, "a/file", "a", STR("x"), 0666, &err) == 0;
+}
+
+static void a_filesystem_without_modes_serves(void **state)
+{
+    const struct place *p = *state;
+
+    in_child(refused_modes_do_no_harm, p->dir);
+    expect_text(p->dir, "a/file", "x");
+}
+
+static void read_all_takes_files_up_to_the_limit(void **state)
+{
+    const struct place *p = *state;
+    ARENA_SCOPED a = {0};
+    struct err err = {0};
+    struct str got = STR("kept");
+
+    put(p->dir, "five", "12345");
+    put(p->dir, "empty", "");
+    assert_int_equal(file_read_all(&got, &a, p->dir, "five", 4, &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_true(str_eqz(got, "kept"));
+    assert_int_equal(file_read_all(&got, &a, p->dir, "five", 5, &err), 0);
+    assert_int_equal(got.len, 5);
+    assert_string_equal(got.ptr, "12345");
+    assert_int_equal(file_read_all(&got, &a, p->dir, "empty", 0, &err), 0);
+    assert_int_equal(got.len, 0);
+    assert_string_equal(got.ptr, "");
+}
+
+static void read_all_needs_no_size_beforehand(void **state)
+{
+    FD_SCOPED proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ARENA_SCOPED a = {0};
+    struct err err = {0};
     struct str got;
 
     (void)state;
-    assert_non_null(mkdtemp(name));
-    dir = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_int_equal(file_mkdirs(dir, "a/b", NULL, &err), 0);
-    assert_int_equal(file_mkdirs(dir, "a/b", NULL, &err), 0);
-    assert_int_equal(file_replace(dir, "a/b/c", "a", STR("text"), 0640, &err), 0);
-    assert_int_equal(file_read_all(&got, &a, dir, "a/b/c", 4, &err), 0);
-    assert_string_equal(got.ptr, "text");
-    assert_int_equal(file_read_all(&got, &a, dir, "a/b/c", 3, &err), -1);
+    assert_true(proc >= 0);
+    assert_int_equal(file_read_all(&got, &a, proc, "smaps", 1 << 24, &err), 0);
+    assert_true(got.len > 8192);
+    assert_int_equal(strlen(got.ptr), got.len);
+    assert_int_equal(file_read_all(&got, &a, proc, "smaps", 5000, &err), -1);
     assert_int_equal(err.code, ERR_LIMIT);
-    assert_int_equal(file_open(dir, "../x", O_RDONLY, 0, &err), -1);
-    assert_int_equal(err.sys, EXDEV);
-    assert_int_equal(unlinkat(dir, "a/b/c", 0), 0);
-    assert_int_equal(unlinkat(dir, "a/b", AT_REMOVEDIR), 0);
-    assert_int_equal(unlinkat(dir, "a", AT_REMOVEDIR), 0);
-    assert_int_equal(rmdir(name), 0);
+    assert_int_equal(file_read_all(&got, &a, proc, "mem", 5000, &err), -1);
+    assert_int_equal(err.sys, EIO);
 }
+
+static void read_all_refuses_what_is_no_file_and_does_not_wait(void **state)
+{
+    const struct place *p = *state;
+    ARENA_SCOPED a = {0};
+    struct err err = {0};
+    struct str got;
+
+    assert_int_equal(mkfifoat(p->dir, "fifo", 0644), 0);
+    assert_int_equal(file_read_all(&got, &a, p->dir, "fifo", 10, &err), -1);
+    assert_string_equal(err.msg, "fifo is not a regular file");
+    assert_int_equal(file_read_all(&got, &a, p->dir, ".", 10, &err), -1);
+    assert_int_equal(file_read_all(&got, &a, p->dir, "missing", 10, &err), -1);
+    assert_int_equal(err.sys, ENOENT);
+}
+
+static void a_full_disk_has_its_own_code(void **state)
+{
+    FD_SCOPED full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    struct err err = {0};
+
+    (void)state;
+    assert_true(full >= 0);
+    assert_int_equal(file_write_all(full, STR("x"), "models/blob", &err), -1);
+    assert_int_equal(err.code, ERR_NO_SPACE);
+    assert_string_equal(err.msg, "write models/blob: No space left on device");
+    assert_int_equal(file_write_all(full, STR(""), "nothing", &err), 0);
+}
+
+/* The limit lets the first part through: the rest must be tried, and fail. */
+static bool short_writes_are_seen(int dir)
+{
+    struct rlimit limit;
+    struct err err = {0};
+    char text[100];
+    FD_SCOPED fd = file_open(dir, "short", O_WRONLY | O_CREAT, 0644, &err);
+    bool seen;
+
+    memset(text, 'x', sizeof(text));
+    (void)getrlimit(RLIMIT_FSIZE, &limit);
+    (void)sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    (void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){60, limit.rlim_max});
+    seen = file_write_all(fd, (struct str){text, sizeof(text)}, "short", &err) == -1 &&
+           err.sys == EFBIG && err.code == ERR_VOLUME;
+    seen =
+        seen && file_replace(dir, "old", "tmp", (struct str){text, sizeof(text)}, 0644, &err) < 0;
+    (void)setrlimit(RLIMIT_FSIZE, &limit);
+    return seen;
+}
+
+static void a_write_that_fails_leaves_the_old_file_and_no_other(void **state)
+{
+    const struct place *p = *state;
+    struct stat st;
+
+    put(p->dir, "old", "old");
+    assert_int_equal(mkdirat(p->dir, "tmp", 0755), 0);
+    in_child(short_writes_are_seen, p->dir);
+    assert_int_equal(fstatat(p->dir, "short", &st, 0), 0);
+    assert_int_equal(st.st_size, 60);
+    expect_text(p->dir, "old", "old");
+    assert_true(is_empty(p->dir, "tmp"));
+}
+
+static void replace_sets_text_and_mode_whatever_the_umask(void **state)
+{
+    const struct place *p = *state;
+    struct err err = {0};
+
+    assert_int_equal(file_mkdirs(p->dir, "a/tmp", NULL, &err), 0);
+    (void)umask(077);
+    assert_int_equal(file_replace(p->dir, "a/file", "a/tmp", STR("one"), 0664, &err), 0);
+    (void)umask(022);
+    assert_int_equal(mode_of(p->dir, "a/file"), 0664);
+    expect_text(p->dir, "a/file", "one");
+    assert_int_equal(file_replace(p->dir, "a/file", "a/tmp", STR("two"), 0600, &err), 0);
+    assert_int_equal(mode_of(p->dir, "a/file"), 0600);
+    expect_text(p->dir, "a/file", "two");
+    assert_true(is_empty(p->dir, "a/tmp"));
+}
+
+static void replace_cleans_up_when_it_cannot(void **state)
+{
+    const struct place *p = *state;
+    struct err err = {0};
+
+    assert_int_equal(file_mkdirs(p->dir, "tmp", NULL, &err), 0);
+    assert_int_equal(file_mkdirs(p->dir, "is/a/directory", NULL, &err), 0);
+    assert_int_equal(file_replace(p->dir, "is/a", "tmp", STR("x"), 0644, &err), -1);
+    assert_int_equal(err.sys, EISDIR);
+    assert_int_equal(file_replace(p->dir, "missing/x", "tmp", STR("x"), 0644, &err), -1);
+    assert_int_equal(err.sys, ENOENT);
+    assert_int_equal(file_replace(p->dir, "x", "missing", STR("x"), 0644, &err), -1);
+    assert_int_equal(err.sys, ENOENT);
+    assert_true(is_empty(p->dir, "tmp"));
+}
+
+static bool fsync_fails(int dir)
+{
+    struct err err = {0};
+
+    return deny(SYS_fsync, EIO) && file_replace(dir, "x", "tmp", STR("x"), 0644, &err) < 0 &&
+           err.sys == EIO && file_sync_dir(dir, "x", &err) < 0 && err.sys == EIO;
+}
+
+static bool fsync_is_not_offered(int dir)
+{
+    struct err err = {0};
+
+    return deny(SYS_fsync, EINVAL) && file_replace(dir, "y", "tmp", STR("y"), 0644, &err) == 0 &&
+           file_sync_dir(dir, "y", &err) == 0;
+}
+
+static void what_could_not_be_synced_is_not_published(void **state)
+{
+    const struct place *p = *state;
+
+    assert_int_equal(mkdirat(p->dir, "tmp", 0755), 0);
+    in_child(fsync_fails, p->dir);
+    assert_int_equal(faccessat(p->dir, "x", F_OK, 0), -1);
+    assert_true(is_empty(p->dir, "tmp"));
+    in_child(fsync_is_not_offered, p->dir);
+    expect_text(p->dir, "y", "y");
+}
+
+static void sync_dir_finds_the_directory_of_a_path(void **state)
+{
+    const struct place *p = *state;
+    struct err err = {0};
+
+    assert_int_equal(mkdirat(p->dir, "sub", 0755), 0);
+    assert_int_equal(file_sync_dir(p->dir, "name", &err), 0);
+    assert_int_equal(file_sync_dir(p->dir, "sub/name", &err), 0);
+    assert_int_equal(file_sync_dir(p->dir, "missing/name", &err), -1);
+    assert_int_equal(err.sys, ENOENT);
+}
+
+static void each_cause_has_its_way_out(void **state)
+{
+    static const struct {
+        int sys;
+        enum err_code code;
+        const char *hint;
+    } cases[] = {
+        {ENOSPC, ERR_NO_SPACE, "free space"}, {EDQUOT, ERR_NO_SPACE, "free space"},
+        {EROFS, ERR_VOLUME, "writable"},      {EACCES, ERR_VOLUME, "uid"},
+        {EPERM, ERR_VOLUME, "uid"},           {EIO, ERR_VOLUME, "disk, mount"},
+        {ESTALE, ERR_VOLUME, "disk, mount"},  {EMFILE, ERR_VOLUME, "ulimit -n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct err err = {0};
+
+        errno = cases[i].sys;
+        assert_int_equal(file_err(&err, "open %s", "x"), -1);
+        assert_int_equal(err.code, cases[i].code);
+        assert_int_equal(err.sys, cases[i].sys);
+        assert_non_null(strstr(err_hint_of(&err), cases[i].hint));
+        assert_ptr_equal(strstr(err.msg, "open x: "), err.msg);
+    }
+}
+
+static bool umask_without_proc(int dir)
+{
+    struct rlimit limit;
+    mode_t mask;
+
+    (void)dir;
+    (void)umask(0135);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, limit.rlim_max});
+    mask = file_umask();
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return mask == 0135 && umask(0) == 0135;
+}
+
+static void the_umask_is_read_and_left_alone(void **state)
+{
+    static const mode_t masks[] = {0, 022, 077, 0777};
+    const struct place *p = *state;
+
+    for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+        (void)umask(masks[i]);
+        assert_int_equal(file_umask(), masks[i]);
+        assert_int_equal(umask(022), masks[i]);
+    }
+    in_child(umask_without_proc, p->dir);
+}
+
+static void random_names_are_hex_of_the_asked_length(void **state)
+{
+    char one[101];
+    char two[101];
+
+    (void)state;
+    for (size_t n = 0; n <= 100; n++) {
+        file_random_hex(one, n);
+        assert_int_equal(strspn(one, "0123456789abcdef"), n);
+        assert_int_equal(strlen(one), n);
+    }
+    file_random_hex(two, 100);
+    assert_string_not_equal(one, two);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replace_is_read_back_whole),
+        TEST(open_gives_a_descriptor_that_no_child_inherits),
+        TEST(open_takes_a_mode_that_means_nothing),
+        TEST(a_missing_file_is_told_by_name_and_errno),
+        TEST(nothing_leads_out_of_the_directory),
+        TEST(without_openat2_the_path_is_walked),
+        TEST(an_open_that_always_races_gives_up),
+        TEST(mkdirs_makes_what_is_missing),
+        TEST(mkdirs_fails_where_something_is_in_the_way),
+        TEST(new_directories_take_after_the_volume),
+        TEST(a_group_that_cannot_be_given_gets_no_rights),
+        TEST(a_filesystem_without_modes_serves),
+        TEST(read_all_takes_files_up_to_the_limit),
+        TEST(read_all_needs_no_size_beforehand),
+        TEST(read_all_refuses_what_is_no_file_and_does_not_wait),
+        TEST(a_full_disk_has_its_own_code),
+        TEST(a_write_that_fails_leaves_the_old_file_and_no_other),
+        TEST(replace_sets_text_and_mode_whatever_the_umask),
+        TEST(replace_cleans_up_when_it_cannot),
+        TEST(what_could_not_be_synced_is_not_published),
+        TEST(sync_dir_finds_the_directory_of_a_path),
+        TEST(each_cause_has_its_way_out),
+        TEST(the_umask_is_read_and_left_alone),
+        TEST(random_names_are_hex_of_the_asked_length),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
