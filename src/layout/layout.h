@@ -18,6 +18,7 @@
 #include "store/receipt.h"
 #include "store/staging.h"
 #include "store/volume.h"
+#include "sys/clock.h"
 
 struct layout_config {
     const struct volume *volume;
@@ -26,6 +27,10 @@ struct layout_config {
     const char *transformers_cache; /* a view there too; NULL: none */
     bool no_shared_blobs;           /* HF_HUB_DISABLE_SHARED_BLOBS and kin */
     bool read_only;                 /* look, never write, make nothing */
+    const struct clock *clock;      /* for waiting on others' locks; NULL: the real one */
+    /* What the operator should know and nothing fails of: one line, as for err. NULL: nobody. */
+    void (*notice)(void *ctx, const char *text);
+    void *notice_ctx;
 };
 
 /* One model's place in a store. One thread. */
@@ -34,9 +39,9 @@ struct layout_place {
     const struct layout_config *config;
     struct arena *arena;
     struct store store;
-    const char *folder;   /* receipts' folder: "hf/models--org--name" */
-    const char *shown;    /* path for people */
-    int staging_fd;       /* `.hostler/` of this model: lease and staging; -1 read-only and absent */
+    const char *folder; /* receipts' folder: "hf/models--org--name" */
+    const char *shown;  /* path for people */
+    int staging_fd;     /* `.hostler/` of this model: lease and staging; -1 read-only and absent */
     struct blob_records *records;
     void *state; /* the driver's */
 };
@@ -86,9 +91,14 @@ struct layout {
                           const char *commit, struct err *err);
 };
 
+extern const struct layout layout_hf_cache;
+
 /* Opens the place of ref in the layout that holds its source. */
 int layout_open(struct layout_place *out, struct arena *a, const struct layout_config *config,
                 const struct model_ref *ref, struct err *err) MUST_CHECK;
 void layout_close(struct layout_place *p);
+
+/* One line to config->notice, if there is one. For drivers. */
+void layout_notice(const struct layout_config *config, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

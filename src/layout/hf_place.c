@@ -1,0 +1,289 @@
+#include "layout/hf_place.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sys/fd.h"
+#include "sys/file.h"
+#include "sys/flock.h"
+#include "text/buf.h"
+#include "text/vec.h"
+
+#define STAGING_DIR  ".hostler"
+#define REPOS_MAX    ((size_t)4096)
+#define OPEN_TRIES   8
+#define FLUSH_MS     2000
+#define SNAPSHOT_MAX ((size_t)512)
+
+const struct clock *hf_clock(const struct layout_place *p)
+{
+    return p->config->clock != NULL ? p->config->clock : clock_real();
+}
+
+int hf_hostile(struct err *err, const struct layout_place *p, const char *where, const char *what)
+{
+    (void)err_set(err, ERR_LIMIT, "%s/%s %s", p->store.path, where, what);
+    return err_hint(err, "look who made it; remove it, and pull again");
+}
+
+/* Errors of file_open() for a name that must not be a link: the shape is hostile, not the disk. */
+static int open_failed(struct err *err, const struct layout_place *p, const char *name)
+{
+    if (err->sys == ELOOP || err->sys == ENOTDIR || err->sys == EXDEV)
+        return hf_hostile(err, p, name, "should be a directory of its own, and is not");
+    return err_wrap(err, "%s", p->shown);
+}
+
+int hf_open_dir(int *ret_fd, const struct layout_place *p, int dirfd, const char *name, bool make,
+                struct err *err)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    struct err why = {0};
+    int fd = file_open(dirfd, name, flags, 0, &why);
+
+    if (fd < 0 && why.sys == ENOENT && !make) {
+        *ret_fd = -1;
+        return 0;
+    }
+    if (fd < 0 && why.sys == ENOENT &&
+        file_mkdirs(dirfd, name, &p->config->volume->root, &why) == 0)
+        fd = file_open(dirfd, name, flags, 0, &why);
+    if (fd < 0) {
+        *err = why;
+        return open_failed(err, p, name);
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int hf_blobs(const struct layout_place *p, struct err *err)
+{
+    struct hf_place *s = hf_state(p);
+
+    if (s->blobs_fd >= 0)
+        return 0;
+    return hf_open_dir(&s->blobs_fd, p, s->repo_fd, "blobs", !p->config->read_only, err);
+}
+
+bool hf_holds(const struct layout_place *p, const struct digest *d, const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && blob_records_hold(p->records, d, st);
+}
+
+bool hf_holds_file(const struct layout_place *p, const struct model_file *file,
+                   const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode) || (uint64_t)st->st_size != file->size)
+        return false;
+    return file->size == 0 || hf_holds(p, &file->digest, st);
+}
+
+void hf_record(const struct layout_place *p, const struct digest *d, const struct stat *st)
+{
+    blob_records_set(p->records, d, st);
+    hf_state(p)->dirty = true;
+}
+
+int hf_flush(const struct layout_place *p, bool now, struct err *err)
+{
+    struct hf_place *s = hf_state(p);
+    uint64_t now_ms = clock_now_ms(hf_clock(p));
+
+    if (!s->dirty || p->config->read_only || (!now && now_ms - s->written_ms < FLUSH_MS))
+        return 0;
+    if (blob_records_write(p->records, p->config->volume, p->folder, err) < 0)
+        return -1;
+    s->dirty = false;
+    s->written_ms = now_ms;
+    return 0;
+}
+
+struct hf_names hf_list(struct arena *a, int dirfd, size_t limit)
+{
+    VEC(const char *) names = {0};
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+
+    if (dir == NULL) {
+        fd_close(&fd);
+        return (struct hf_names){.read = true};
+    }
+    while (names.len < limit && (entry = readdir(dir)) != NULL) {
+        bool folder =
+            entry->d_type == DT_DIR || entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
+
+        if (folder && entry->d_name[0] != '.')
+            vec_push(a, &names, str_dup(a, str_from(entry->d_name)));
+    }
+    (void)closedir(dir);
+    return (struct hf_names){names.at, names.len, true};
+}
+
+int hf_sync(const struct layout_place *p, int fd, struct err *err)
+{
+    if (fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == EOPNOTSUPP)
+        return 0;
+    return file_err(err, "fsync %s", p->shown);
+}
+
+/* "org/name" is kept in models--org--name, after the name that the user typed. */
+static const char *folder_name(struct arena *a, const char *repo)
+{
+    struct buf b = buf_new(a, SNAPSHOT_MAX);
+
+    buf_addz(&b, "models--");
+    for (const char *c = repo; *c != '\0'; c++) {
+        if (*c == '/')
+            buf_addz(&b, "--");
+        else
+            buf_addc(&b, *c);
+    }
+    return buf_str(&b).ptr;
+}
+
+static void close_fd(int *fd)
+{
+    fd_close(fd);
+    *fd = -1;
+}
+
+/*
+ * The folder with its snapshots/, which a scan of the cache misses in any folder that has none, so
+ * it comes first. The shared flock tells a run that would take the empty folder away that we are
+ * here; one that did so before is seen by the count of names.
+ */
+static int make_folder(const struct layout_place *p, struct err *err)
+{
+    struct hf_place *s = hf_state(p);
+    const char *snapshots = str_format(p->arena, "%s/snapshots", s->name);
+    struct stat st;
+
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        if (file_mkdirs(p->store.fd, snapshots, &p->config->volume->root, err) < 0 &&
+            err->sys != ENOENT)
+            return open_failed(err, p, snapshots);
+        if (hf_open_dir(&s->repo_fd, p, p->store.fd, s->name, true, err) < 0)
+            return -1;
+        (void)flock(s->repo_fd, LOCK_SH | LOCK_NB);
+        if (fstat(s->repo_fd, &st) == 0 && st.st_nlink > 0 &&
+            hf_open_dir(&s->snapshots_fd, p, s->repo_fd, "snapshots", true, err) == 0)
+            return 0;
+        close_fd(&s->repo_fd);
+        if (err->code == ERR_LIMIT)
+            return -1;
+    }
+    return err_set(err, ERR_VOLUME, "%s is made and removed again by others", p->shown);
+}
+
+/* huggingface_hub puts it into each cache, so that backups can leave caches out. */
+static int tag_cache(const struct layout_place *p, struct err *err)
+{
+    static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
+                               "# This file is a cache directory tag created by huggingface_hub.\n"
+                               "# For information about cache directory tags, see:\n"
+                               "#\thttps://bford.info/cachedir/\n";
+    const struct hf_place *s = hf_state(p);
+    struct stat st;
+
+    if (fstatat(p->store.fd, "CACHEDIR.TAG", &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    return file_replace(p->store.fd, "CACHEDIR.TAG",
+                        str_format(p->arena, "%s/" STAGING_DIR, s->name), STR(text), s->file_mode,
+                        err);
+}
+
+static int open_writable(struct layout_place *p, struct err *err)
+{
+    struct hf_place *s = hf_state(p);
+
+    s->file_mode = 0666 & ~file_umask();
+    if (make_folder(p, err) < 0 ||
+        hf_open_dir(&p->staging_fd, p, s->repo_fd, STAGING_DIR, true, err) < 0 ||
+        hf_open_dir(&s->blobs_fd, p, s->repo_fd, "blobs", false, err) < 0)
+        return -1;
+    return tag_cache(p, err);
+}
+
+/* What is not there stays -1. */
+static int open_read_only(struct layout_place *p, struct err *err)
+{
+    struct hf_place *s = hf_state(p);
+
+    if (hf_open_dir(&s->repo_fd, p, p->store.fd, s->name, false, err) < 0)
+        return -1;
+    if (s->repo_fd < 0)
+        return 0;
+    if (hf_open_dir(&s->snapshots_fd, p, s->repo_fd, "snapshots", false, err) < 0 ||
+        hf_open_dir(&s->blobs_fd, p, s->repo_fd, "blobs", false, err) < 0)
+        return -1;
+    return hf_open_dir(&p->staging_fd, p, s->repo_fd, STAGING_DIR, false, err);
+}
+
+int hf_place_open(struct layout_place *p, const struct model_ref *ref, struct err *err)
+{
+    const struct layout_config *config = p->config;
+    struct hf_place *s = arena_new(p->arena, struct hf_place);
+    int rc;
+
+    *s = (struct hf_place){.repo_fd = -1, .blobs_fd = -1, .snapshots_fd = -1, .shared_fd = -1};
+    s->name = folder_name(p->arena, ref->repo);
+    p->state = s;
+    p->folder = str_format(p->arena, "hf/%s", s->name);
+    p->shown = str_format(p->arena, "%s/%s", config->hf_hub, s->name);
+    s->written_ms = clock_now_ms(hf_clock(p));
+    if (blob_records_read(&p->records, p->arena, config->volume, p->folder, err) < 0)
+        return -1;
+    if (store_open(&p->store, p->arena, config->volume, config->hf_hub, !config->read_only, err) <
+        0) {
+        p->store = (struct store){.path = config->hf_hub, .fd = -1, .volume = config->volume};
+        return config->read_only && err->code == ERR_NOT_FOUND ? 0 : -1;
+    }
+    rc = config->read_only ? open_read_only(p, err) : open_writable(p, err);
+    if (rc < 0)
+        hf_place_close(p);
+    return rc;
+}
+
+/*
+ * A model that proved not to exist shall leave no folder behind. The exclusive flock is had only
+ * when no other run has the folder open; where flock may mean this host alone, the folder stays.
+ */
+static void take_back(const struct layout_place *p)
+{
+    const struct hf_place *s = hf_state(p);
+    struct err ignored = {0};
+
+    if (p->config->read_only || s->snapshots_fd < 0 || hf_blobs(p, &ignored) < 0 ||
+        hf_list(p->arena, s->snapshots_fd, 1).len > 0 || !volume_is_local(s->repo_fd) ||
+        flock(s->repo_fd, LOCK_EX | LOCK_NB) < 0)
+        return;
+    if (unlinkat(s->repo_fd, STAGING_DIR, AT_REMOVEDIR) == 0 &&
+        unlinkat(s->repo_fd, "blobs", AT_REMOVEDIR) == 0 &&
+        unlinkat(s->repo_fd, "snapshots", AT_REMOVEDIR) == 0)
+        (void)unlinkat(p->store.fd, s->name, AT_REMOVEDIR);
+}
+
+void hf_place_close(struct layout_place *p)
+{
+    struct hf_place *s = hf_state(p);
+    struct err ignored = {0};
+
+    if (s == NULL)
+        return;
+    if (p->records != NULL && hf_flush(p, true, &ignored) < 0)
+        layout_notice(p->config, "what was verified will be hashed again: %s", ignored.msg);
+    take_back(p);
+    close_fd(&s->shared_fd);
+    close_fd(&s->snapshots_fd);
+    close_fd(&s->blobs_fd);
+    close_fd(&s->repo_fd);
+    close_fd(&p->staging_fd);
+    if (p->store.fd >= 0)
+        store_close(&p->store);
+}
