@@ -17,21 +17,21 @@
 #include "text/str.h"
 
 struct catalog_model {
-    const char *name;                /* "mistral-7b-instruct" */
-    const char *ref;                 /* "hf:mistralai/Mistral-7B-Instruct-v0.2" */
-    const char *const *aliases;      /* ends NULL */
-    const char *kind;                /* llm, vision, embedding */
+    const char *name;           /* "mistral-7b-instruct" */
+    const char *ref;            /* "hf:mistralai/Mistral-7B-Instruct-v0.2" */
+    const char *const *aliases; /* ends NULL */
+    const char *kind;           /* llm, vision, embedding */
     const char *purpose;
-    const char *const *variants;     /* ends NULL */
-    const char *mended_alias;        /* a spelling that never existed: say what was taken instead */
+    const char *const *variants; /* ends NULL */
+    const char *const *mended;   /* spellings that never existed: told what was taken; ends NULL */
 };
 
 struct catalog_worker {
     const char *name;
-    const char *const *models;       /* names of entries; ends NULL */
+    const char *const *models; /* names of entries; ends NULL */
     const char *const *optional;
-    const char *engine;              /* vllm, ollama, none */
-    const char *gpu;                 /* required, preferred, none */
+    const char *engine; /* vllm, ollama, none */
+    const char *gpu;    /* required, preferred, none */
     uint64_t min_gpu_memory_bytes;
 };
 
@@ -42,7 +42,10 @@ struct catalog {
     size_t worker_count;
 };
 
-/* By short name or any alias; NULL if unknown. *ret_mended: the name written does not exist. */
+/*
+ * By short name or any alias, in either case; NULL if unknown. *ret_mended: the name written does
+ * not exist.
+ */
 const struct catalog_model *catalog_model(const struct catalog *c, struct str name,
                                           bool *ret_mended);
 const struct catalog_worker *catalog_worker(const struct catalog *c, struct str name);
@@ -50,9 +53,15 @@ const struct catalog_worker *catalog_worker(const struct catalog *c, struct str 
 /* One model to be had: what a TYPE or MODEL on the command line means. */
 struct catalog_want {
     struct model_ref ref;
-    const char *name;  /* short name of the entry, or the reference's text */
-    const char *note;  /* something to tell ("taken for ..."), or NULL */
+    const char *name; /* short name of the entry, or the reference's text */
+    const char *note; /* something to tell ("taken for ..."), or NULL */
 };
+
+/* What is built in, without a configuration file. */
+const struct catalog *catalog_builtin(void);
+
+/* "vllm, gpu-worker, ...": for messages. */
+const char *catalog_worker_names(struct arena *a, const struct catalog *c);
 
 /*
  * The models that the words (types, entries, references) name, in order, each once. Optional models

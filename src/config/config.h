@@ -1,11 +1,12 @@
 /*
  * The configuration of one run: flags over environment over hostler.yaml over defaults.
  *
- * options.def is the one table of all options: name, letter, type, unit, default, range, environment
- * variables, key in the file, the commands that take it, secret or not, help. Command line parser,
- * environment, file, help, completion and the unknown-value messages come from it. A value that is
- * not taken is ERR_USAGE that names the variable, flag or key, its place (file:line:column) and what
- * it takes. Plain values in the arena; nothing changes after config_load().
+ * options.def is the one table of all options: name, letter, type, unit, default, range,
+ * environment variables, key in the file, the commands that take it, secret or not, help. Command
+ * line parser, environment, file, help, completion and the unknown-value messages come from it. A
+ * value that is not taken is ERR_USAGE that names the variable, flag or key, its place
+ * (file:line:column) and what it takes. Plain values in the arena; nothing changes after
+ * config_load().
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -33,29 +34,29 @@ struct config_options {
     /* all commands */
     bool json, quiet, verbose;
     struct config_list debug;
-    const char *config;      /* --config, HOSTLER_CONFIG */
-    const char *volume;      /* --volume */
+    const char *config; /* --config, HOSTLER_CONFIG */
+    const char *volume; /* --volume */
     enum report_progress_mode progress;
     /* pull and run */
-    bool update, offline, dry_run, all_files, force, locked, optional, wait_for_others;
+    bool update, offline, dry_run, all_files, force, optional, wait_for_others;
     struct config_list include, exclude, insecure_http;
     const char *revision;
-    uint64_t connections;    /* 0: adapts */
-    uint64_t limit_rate;     /* bytes a second, 0: none */
-    uint64_t wait_ms;        /* UINT64_MAX: as long as it makes progress */
+    uint64_t connections; /* 0: adapts */
+    uint64_t limit_rate;  /* bytes a second, 0: none */
+    uint64_t wait_ms;     /* UINT64_MAX: as long as it makes progress */
     uint64_t give_up_ms;
     uint64_t takeover_ms;
-    uint64_t first_byte_ms;  /* 0: the default of 30 s, or 10 min through a proxy */
+    uint64_t first_byte_ms; /* 0: the default of 30 s, or 10 min through a proxy */
 };
 
 struct config {
     struct config_options options;
-    const char *volume_path;   /* --volume, else MODEL_CACHE_DIR, else /models */
+    const char *volume_path; /* --volume, else MODEL_CACHE_DIR, else /models */
     bool volume_named;
-    const char *host;          /* HOSTLER_HOST, else NODE_NAME, else the hostname */
-    const char *worker_type;   /* WORKER_TYPE, NULL: none */
-    bool offline_all;          /* --offline, HOSTLER_OFFLINE */
-    bool offline_hf;           /* HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE too */
+    const char *host;        /* HOSTLER_HOST, else NODE_NAME, else the hostname */
+    const char *worker_type; /* WORKER_TYPE, NULL: none */
+    bool offline_all;        /* --offline, HOSTLER_OFFLINE */
+    bool offline_hf;         /* HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE too */
     enum report_level log_level;
     bool log_json;
     const char *log_file;
@@ -65,22 +66,37 @@ struct config {
     struct net_config net;
     struct source_config source;
     struct layout_config layout;
-    struct config_list args;   /* what follows the options on the command line */
+    bool help;                   /* --help was there: nothing else of this is filled in */
+    struct config_list args;     /* what stands beside the options on the command line */
     struct config_list warnings; /* to be logged once: LOG_LEVEL=loud taken as INFO, ... */
 };
 
 struct config_input {
-    const char *command;       /* whose options are taken */
-    int argc;                  /* after the command's name */
+    const char *command; /* whose options are taken */
+    int argc;            /* after the command's name */
     char *const *argv;
     char *const *environ;
+    const char *default_file; /* read if it is there; NULL: /etc/hostler/hostler.yaml */
 };
 
 int config_load(struct config *out, struct arena *a, const struct config_input *input,
                 struct err *err) MUST_CHECK;
 
-/* Help of one command's options, for `help COMMAND`; completion words; both from the table. */
+/* How to report by this configuration; descriptors, clock and log_to_stdout are the caller's. */
+void config_report(struct report_options *out, const struct config *config);
+
+/*
+ * The same where config_load() failed: by the flags and variables that concern the report, as far
+ * as they can be understood.
+ */
+void config_report_anyway(struct report_options *out, struct arena *a,
+                          const struct config_input *input);
+
+/* Help of the options that one command takes, and of the environment; from the tables. */
 void config_print_help(struct buf *out, const char *command);
-void config_print_completion(struct buf *out);
+void config_print_environment(struct buf *out);
+
+/* The flags of one command, for completion: "--update --offline ... -q -v". */
+void config_print_flags(struct buf *out, const char *command);
 
 #endif

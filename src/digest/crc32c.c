@@ -119,7 +119,5 @@ uint32_t crc32c_by_instruction(uint32_t seed, const void *data, size_t len)
 
 uint32_t digest_crc32c(uint32_t seed, const void *data, size_t len)
 {
-    if (crc32c_has_instruction())
-        return crc32c_by_instruction(seed, data, len);
-    return crc32c_by_table(seed, data, len);
+    return (crc32c_has_instruction() ? crc32c_by_instruction : crc32c_by_table)(seed, data, len);
 }

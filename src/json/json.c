@@ -13,10 +13,12 @@
 /* struct json is jansson's json_t under a name of ours; jansson itself lacks the const. */
 static json_t *handle(const struct json *v)
 {
-    json_t *j;
+    union {
+        const struct json *ours;
+        json_t *theirs;
+    } cast = {.ours = v};
 
-    memcpy(&j, &v, sizeof(j));
-    return j;
+    return cast.theirs;
 }
 
 static const struct json *of_handle(const json_t *j)
@@ -239,9 +241,7 @@ void json_put_str(struct buf *b, struct str s)
 
 void json_put_key(struct buf *b, const char *key)
 {
-    char last = b->len == 0 ? '\0' : b->ptr[b->len - 1];
-
-    if (last != '\0' && last != '{' && last != '[' && last != ':')
+    if (b->len > 0 && strchr("{[:", b->ptr[b->len - 1]) == NULL)
         buf_addc(b, ',');
     json_put_str(b, str_from(key));
     buf_addc(b, ':');

@@ -40,16 +40,19 @@ enum report_progress_mode {
 struct report_options {
     const struct clock *clock;
     enum report_level level;
-    bool json_log;        /* LOG_FORMAT=json */
-    bool log_to_stdout;   /* commands without data: run, coordinator, download-models.sh */
-    bool json_events;     /* --json: events as lines on stdout */
-    bool quiet;           /* -q: errors and the data only */
+    bool json_log;      /* LOG_FORMAT=json */
+    bool log_to_stdout; /* commands without data: run, coordinator, download-models.sh */
+    bool json_events;   /* --json: events as lines on stdout */
+    bool quiet;         /* -q: errors and the data only */
     enum report_progress_mode progress;
     const char *log_file; /* NULL: none */
     bool log_file_named;  /* the operator named it: a failure to open is a warning; else silent */
-    int out_fd;           /* where stdout goes; tests pass their own */
+    const char *const
+        *debug; /* --debug: domains whose debug notes are shown at any level; ends NULL */
+    const char *termination_log; /* the last error goes there too, if it is there; NULL: none */
+    int out_fd;                  /* where stdout goes; tests pass their own */
     int err_fd;
-    unsigned columns;     /* 0: asked of the terminal, again at SIGWINCH or each second */
+    unsigned columns; /* 0: asked of the terminal, again at SIGWINCH or each second */
 };
 
 enum report_kind {
@@ -75,14 +78,14 @@ struct report_part {
 
 struct report_event {
     enum report_kind kind;
-    enum report_level level;     /* NOTE only */
-    const char *event;           /* NOTE: its name in JSON, e.g. "ephemeral"; NULL: "note" */
-    const char *model;           /* "hf:org/name"; NULL: none */
+    enum report_level level; /* NOTE only */
+    const char *event;       /* NOTE: its name in JSON, e.g. "ephemeral"; NULL: "note" */
+    const char *model;       /* "hf:org/name"; NULL: none */
     const char *text;
     const char *path;
     const char *revision;
     const char *digest;
-    const char *holder;          /* host that has the lease */
+    const char *holder; /* host that has the lease */
     uint64_t bytes;
     uint64_t total;
     uint64_t present_bytes;
@@ -99,7 +102,9 @@ struct report;
 
 struct report *report_new(struct arena *a, const struct report_options *options);
 void report_emit(struct report *r, const struct report_event *event);
-/* Clears the bars so that something else can be printed; they come back with the next progress. */
+/*
+ * Clears the bars so that something else can be printed; they come back with the next progress.
+ */
 void report_pause(struct report *r);
 void report_free(struct report **r);
 

@@ -150,24 +150,18 @@ static int open_parent(const char **ret_name, int dirfd, const char *path, struc
     const char *slash = strrchr(path, '/');
     char parent[PATH_MAX];
     size_t len;
-    int fd;
 
-    if (slash == NULL) {
-        fd = file_open_dir(dirfd, ".", err);
-    } else {
-        len = (size_t)(slash - path);
-        if (len >= sizeof(parent)) {
-            errno = ENAMETOOLONG;
-            (void)file_err(err, "%s", path);
-            return -1;
-        }
-        memcpy(parent, path, len);
-        parent[len] = '\0';
-        fd = file_open_dir(dirfd, parent, err);
+    *ret_name = slash == NULL ? path : slash + 1;
+    if (slash == NULL)
+        return file_open_dir(dirfd, ".", err);
+    len = (size_t)(slash - path);
+    if (len >= sizeof(parent)) {
+        errno = ENAMETOOLONG;
+        return file_err(err, "%s", path);
     }
-    if (fd >= 0)
-        *ret_name = slash == NULL ? path : slash + 1;
-    return fd;
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    return file_open_dir(dirfd, parent, err);
 }
 
 /*
@@ -239,41 +233,26 @@ int file_mkdirs(int dirfd, const char *path, const struct stat *like, struct err
     return at < 0 ? -1 : 0;
 }
 
-int file_read_all(struct str *out, struct arena *a, int dirfd, const char *path, size_t limit,
-                  struct err *err)
+/* Reads fd to its end into memory that starts with cap bytes and grows to limit. */
+static int read_to_end(struct str *out, struct arena *a, int fd, size_t cap, size_t limit)
 {
-    /* Not blocking: a FIFO planted under the name must not stop us. */
-    FD_SCOPED fd = file_open(dirfd, path, O_RDONLY | O_NONBLOCK, 0, err);
-    struct stat st;
-    size_t cap;
+    char *text = arena_array(a, char, cap + 1);
     size_t len = 0;
-    char *text;
 
-    if (fd < 0)
-        return -1;
-    if (fstat(fd, &st) < 0)
-        return file_err(err, "stat %s", path);
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, ERR_VOLUME, "%s is not a regular file", path);
-    if (st.st_size > 0 && (uint64_t)st.st_size > limit)
-        return err_set(err, ERR_LIMIT, "%s has %jd bytes, more than the %zu that it may have", path,
-                       (intmax_t)st.st_size, limit);
-    /* One byte more than expected, so that the end is seen without growing; one for the NUL. */
-    cap = st.st_size > 0 ? (size_t)st.st_size + 1 : READ_FIRST;
-    text = arena_array(a, char, cap + 1);
     for (;;) {
         ssize_t got = read(fd, text + len, cap - len);
 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return file_err(err, "read %s", path);
+            return -1;
         if (got == 0)
             break;
         len += (size_t)got;
-        if (len > limit)
-            return err_set(err, ERR_LIMIT, "%s has more than the %zu bytes that it may have", path,
-                           limit);
+        if (len > limit) {
+            errno = EFBIG;
+            return -1;
+        }
         if (len == cap) {
             char *grown = arena_array(a, char, 2 * cap + 1);
 
@@ -282,9 +261,32 @@ int file_read_all(struct str *out, struct arena *a, int dirfd, const char *path,
             cap *= 2;
         }
     }
-    text[len] = '\0';
     *out = (struct str){text, len};
     return 0;
+}
+
+int file_read_all(struct str *out, struct arena *a, int dirfd, const char *path, size_t limit,
+                  struct err *err)
+{
+    /* Not blocking: a FIFO planted under the name must not stop us. */
+    FD_SCOPED fd = file_open(dirfd, path, O_RDONLY | O_NONBLOCK, 0, err);
+    size_t cap = READ_FIRST; /* what files of /proc need, which have no size */
+    struct stat st;
+
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) < 0)
+        return file_err(err, "stat %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_VOLUME, "%s is not a regular file", path);
+    if (st.st_size > 0)
+        cap = (uint64_t)st.st_size < limit ? (size_t)st.st_size + 1 : limit + 1;
+    if (read_to_end(out, a, fd, cap, limit) == 0)
+        return 0;
+    if (errno == EFBIG)
+        return err_set(err, ERR_LIMIT, "%s has more than the %zu bytes that it may have", path,
+                       limit);
+    return file_err(err, "read %s", path);
 }
 
 int file_write_all(int fd, struct str data, const char *what, struct err *err)

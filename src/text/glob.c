@@ -126,7 +126,5 @@ static bool match(struct str pattern, struct str path, bool open_end)
 
 bool glob_match(struct str pattern, struct str path)
 {
-    char last = pattern.len == 0 ? '\0' : pattern.ptr[pattern.len - 1];
-
-    return match(pattern, path, last == '/' || last == '\\');
+    return match(pattern, path, str_ends(pattern, STR("/")) || str_ends(pattern, STR("\\")));
 }

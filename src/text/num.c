@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* No more of a bad text than this is quoted in an error. */
-#define QUOTE_MAX 40
+#define QUOTE_MAX ((size_t)40)
 
 struct unit {
     const char *name;
@@ -15,7 +15,7 @@ struct unit {
 
 static const struct unit size_units[] = {
     {"", 1},
-    {"k", 1000},
+    {"k", 1000ULL},
     {"M", 1000ULL * 1000},
     {"G", 1000ULL * 1000 * 1000},
     {"T", 1000ULL * 1000 * 1000 * 1000},
@@ -29,8 +29,8 @@ static const struct unit duration_units[] = {
     {"", 1000},
     {"ms", 1},
     {"s", 1000},
-    {"m", 60 * 1000ULL},
-    {"h", 3600 * 1000ULL},
+    {"m", 60ULL * 1000},
+    {"h", 3600ULL * 1000},
     {"d", 24ULL * 3600 * 1000},
 };
 
@@ -41,11 +41,11 @@ static bool is_digit(char c)
 
 static int bad(struct err *err, struct str s, const char *takes)
 {
-    int len = s.len < QUOTE_MAX ? (int)s.len : QUOTE_MAX;
+    ARENA_SCOPED scratch = {0};
 
     if (s.len == 0)
         return err_set(err, ERR_USAGE, "empty: %s", takes);
-    return err_set(err, ERR_USAGE, "\"%.*s\": %s", len, s.ptr, takes);
+    return err_set(err, ERR_USAGE, "\"%s\": %s", str_printable(&scratch, s, QUOTE_MAX), takes);
 }
 
 /* Takes the leading digits off *s. False if there is none or they exceed 64 bits. */
@@ -190,6 +190,12 @@ int num_parse_bool(bool *out, struct str s, struct err *err)
     return bad(err, s, "not one of true, false, yes, no, on, off, 1, 0");
 }
 
+/* n / divisor to the nearest, halves up; nothing overflows for divisors below 2^63. */
+static uint64_t divide(uint64_t n, uint64_t divisor)
+{
+    return n / divisor + (n % divisor * 2 >= divisor ? 1 : 0);
+}
+
 const char *num_format_size(char out[static NUM_TEXT], uint64_t bytes)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
@@ -197,22 +203,17 @@ const char *num_format_size(char out[static NUM_TEXT], uint64_t bytes)
     uint64_t tenths;
     size_t i = 0;
 
-    if (bytes < 1000) {
-        (void)snprintf(out, NUM_TEXT, "%" PRIu64 " B", bytes);
-        return out;
-    }
-    /* 999.5 and more would print as 1000 of this unit, so it is 1.0 of the next. */
-    while (i + 1 < sizeof(units) / sizeof(units[0]) && bytes / factor >= 999 &&
-           bytes >= factor * 1000 - factor / 2) {
+    /* 64 bits end before 1000 EB, so the loop ends inside the table. */
+    while (divide(bytes, factor) >= 1000) {
         factor *= 1000;
         i++;
     }
-    if (bytes / factor >= 100 || bytes >= factor * 100 - factor / 20) {
-        (void)snprintf(out, NUM_TEXT, "%" PRIu64 " %s", (bytes + factor / 2) / factor, units[i]);
-        return out;
-    }
-    tenths = (bytes + factor / 20) / (factor / 10);
-    (void)snprintf(out, NUM_TEXT, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[i]);
+    tenths = i == 0 ? 0 : divide(bytes, factor / 10);
+    if (tenths == 0 || tenths >= 1000)
+        (void)snprintf(out, NUM_TEXT, "%" PRIu64 " %s", divide(bytes, factor), units[i]);
+    else
+        (void)snprintf(out, NUM_TEXT, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10,
+                       units[i]);
     return out;
 }
 

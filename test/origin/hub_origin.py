@@ -736,7 +736,8 @@ def main():
     a("--host", default="127.0.0.1")
     a("--port", type=int, default=0)
     a("--cdn-port", type=int, default=0)
-    a("--cdn-host", help="host name written into CDN urls (e.g. localhost, to differ from 127.0.0.1)")
+    a("--cdn-host", help="host name written into CDN urls; default 127.0.0.2, where the CDN then listens, since "
+                         "clients take redirects within one host for the Hub's own")
     a("--public-url", help="base used in Link headers (default: from the Host header)")
     a("--tls-cert")
     a("--tls-key")
@@ -810,9 +811,10 @@ def main():
         ctx.faults.add(parse_kv(s))
 
     api = make_server("api", ctx, opt.host, opt.port)
-    cdn = make_server("cdn", ctx, opt.host, opt.cdn_port)
+    cdn_bind = "127.0.0.2" if opt.host == "127.0.0.1" and not opt.cdn_host else opt.host
+    cdn = make_server("cdn", ctx, cdn_bind, opt.cdn_port)
     ctx.api_netloc = f"{opt.host}:{api.server_address[1]}"
-    ctx.cdn_netloc = f"{opt.cdn_host or opt.host}:{cdn.server_address[1]}"
+    ctx.cdn_netloc = f"{opt.cdn_host or cdn_bind}:{cdn.server_address[1]}"
     threading.Thread(target=cdn.serve_forever, daemon=True).start()
     line = json.dumps({"api": f"{ctx.scheme}://{ctx.api_netloc}", "cdn": f"{ctx.scheme}://{ctx.cdn_netloc}",
                        "pid": os.getpid(), "repos": {r.id: r.refs for r in w.repos.values()}})

@@ -218,6 +218,7 @@ static bool long_names_are_refused(int dir)
     path[sizeof(path) - 1] = '\0';
     if (file_open(dir, path, O_RDONLY, 0, &err) >= 0 || err.sys != ENAMETOOLONG)
         return false;
+    path[0] = '.';
     path[1] = '/';
     return file_open(dir, path, O_RDONLY, 0, &err) < 0 && err.sys == ENAMETOOLONG;
 }

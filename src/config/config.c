@@ -1,0 +1,220 @@
+#include "config/config.h"
+
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/command_line.h"
+#include "config/environment.h"
+#include "config/log.h"
+#include "config/place.h"
+#include "text/vec.h"
+
+#define HOST_MAX       ((size_t)253)
+#define GIVE_UP_MS     (2 * 60 * 1000)
+#define GIVE_UP_RUN_MS (30 * 60 * 1000)
+#define TAKEOVER_MS    (15 * 1000)
+
+/* What config_load() works with. */
+struct loading {
+    struct arena *arena;
+    const struct config_input *input;
+    struct command_line line;
+    struct environment e;
+    struct catalog catalog;
+    struct places places;
+    VEC(const char *) warnings;
+};
+
+static struct config_options default_options(const char *command)
+{
+    return (struct config_options){
+        .progress = REPORT_PROGRESS_AUTO,
+        .wait_ms = UINT64_MAX,
+        .give_up_ms = strcmp(command, "run") == 0 ? GIVE_UP_RUN_MS : GIVE_UP_MS,
+        .takeover_ms = TAKEOVER_MS,
+    };
+}
+
+static int load_options(struct loading *l, struct config_options *out, struct err *err)
+{
+    struct config_options options = default_options(l->input->command);
+
+    if (environment_apply(&options, l->arena, l->input->environ, err) < 0 ||
+        command_line_apply(&options, l->arena, &l->line, err) < 0)
+        return -1;
+    *out = options;
+    return 0;
+}
+
+static int find_host(const char **out, struct loading *l, struct err *err)
+{
+    char name[HOST_NAME_MAX + 1] = {0};
+    const char *host = l->e.at[VAR_HOSTLER_HOST];
+
+    if (host == NULL)
+        host = l->e.at[VAR_NODE_NAME];
+    if (host == NULL) {
+        if (gethostname(name, sizeof(name) - 1) < 0)
+            return err_sys(err, ERR_USAGE, "the name of this host");
+        host = str_dup(l->arena, str_from(name[0] != '\0' ? name : "localhost"));
+    }
+    if (strlen(host) > HOST_MAX)
+        return err_set(err, ERR_USAGE, "HOSTLER_HOST: longer than %zu bytes", HOST_MAX);
+    *out = host;
+    return 0;
+}
+
+static int check_worker_type(const struct loading *l, const struct catalog *catalog,
+                             struct err *err)
+{
+    const char *type = l->e.at[VAR_WORKER_TYPE];
+
+    if (type == NULL || catalog_worker(catalog, str_from(type)) != NULL)
+        return 0;
+    (void)err_set(err, ERR_USAGE, "WORKER_TYPE: \"%.80s\" is no worker type", type);
+    return err_hint(err, "it takes one of %s", catalog_worker_names(l->arena, catalog));
+}
+
+/* These two are shared with other programs, which take more: never an error. */
+static void set_log(struct config *c, struct loading *l)
+{
+    const char *level = l->e.at[VAR_LOG_LEVEL];
+    const char *format = l->e.at[VAR_LOG_FORMAT];
+    const char *file = l->e.at[VAR_LOG_FILE];
+
+    c->log_level = REPORT_INFO;
+    if (level != NULL && !log_level_parse(&c->log_level, str_from(level))) {
+        c->log_level = REPORT_INFO;
+        vec_push(l->arena, &l->warnings,
+                 str_format(l->arena,
+                            "LOG_LEVEL: \"%.40s\" is not one of DEBUG, INFO, WARN, ERROR: "
+                            "INFO is taken",
+                            level));
+    }
+    if (format != NULL && !log_format_parse(&c->log_json, str_from(format))) {
+        c->log_json = false;
+        vec_push(l->arena, &l->warnings,
+                 str_format(l->arena,
+                            "LOG_FORMAT: \"%.40s\" is not one of text, json: text is taken",
+                            format));
+    }
+    if (c->options.verbose)
+        c->log_level = REPORT_DEBUG;
+    c->log_file = file != NULL ? file : LOG_FILE_DEFAULT;
+    c->log_file_named = file != NULL;
+}
+
+/* A bundle for other programs may be a file or a folder. */
+static void set_certificates(struct net_config *net, const struct environment *e)
+{
+    const char *bundle = e->at[VAR_REQUESTS_CA_BUNDLE];
+    struct stat st;
+
+    if (bundle == NULL)
+        bundle = e->at[VAR_CURL_CA_BUNDLE];
+    net->ca_file = e->at[VAR_SSL_CERT_FILE];
+    net->ca_dir = net->ca_file == NULL ? e->at[VAR_SSL_CERT_DIR] : NULL;
+    if (net->ca_file != NULL || net->ca_dir != NULL || bundle == NULL)
+        return;
+    if (stat(bundle, &st) == 0 && S_ISDIR(st.st_mode))
+        net->ca_dir = bundle;
+    else
+        net->ca_file = bundle;
+}
+
+static void set_net(struct config *c, const struct loading *l)
+{
+    const struct config_options *o = &c->options;
+
+    c->net = (struct net_config){
+        .user_agent = "hostler/" HOSTLER_VERSION,
+        .insecure_http = o->insecure_http.at,
+        .connections = (unsigned)o->connections,
+        .connections_fixed = o->connections > 0,
+        .limit_rate_bps = o->limit_rate,
+        .first_byte_ms = o->first_byte_ms,
+        .give_up_ms = o->give_up_ms,
+    };
+    set_certificates(&c->net, &l->e);
+}
+
+static const char *without_slash(struct arena *a, const char *url)
+{
+    struct str s = str_from(url);
+
+    while (s.len > 0 && s.ptr[s.len - 1] == '/')
+        s.len--;
+    return str_dup(a, s);
+}
+
+static void set_source(struct config *c, struct loading *l)
+{
+    const char *hub = l->e.at[VAR_HF_ENDPOINT];
+    const char *registry = l->e.at[VAR_OLLAMA_REGISTRY];
+
+    c->source.net = NULL; /* pull gives its own copy */
+    c->source.hf_endpoint = hub == NULL ? "https://huggingface.co" : without_slash(l->arena, hub);
+    c->source.ollama_registry =
+        registry == NULL ? "https://registry.ollama.ai" : without_slash(l->arena, registry);
+}
+
+static void set_layout(struct config *c, const struct loading *l)
+{
+    c->layout = (struct layout_config){
+        .hf_hub = l->places.hf_hub,
+        .vllm_cache = l->places.vllm,
+        .transformers_cache = l->places.transformers,
+        .no_shared_blobs = environment_is_on(l->e.at[VAR_HF_HUB_DISABLE_SHARED_BLOBS]) ||
+                           environment_is_on(l->e.at[VAR_HF_HUB_DISABLE_XET]),
+    };
+}
+
+static void set_offline(struct config *c, const struct loading *l)
+{
+    const char *hub = l->e.at[VAR_HF_HUB_OFFLINE];
+
+    if (hub == NULL)
+        hub = l->e.at[VAR_TRANSFORMERS_OFFLINE];
+    c->offline_all = c->options.offline;
+    c->offline_hf = c->offline_all || environment_is_on(hub);
+}
+
+static int load_all(struct config *c, struct loading *l, struct err *err)
+{
+    struct arena *a = l->arena;
+
+    if (environment_read(&l->e, a, l->input->environ, err) < 0 ||
+        load_options(l, &c->options, err) < 0 || check_worker_type(l, &l->catalog, err) < 0 ||
+        place_all(&l->places, a, l->input->environ, &l->e, c->options.volume, err) < 0 ||
+        find_host(&c->host, l, err) < 0)
+        return -1;
+    c->catalog = l->catalog;
+    c->worker_type = l->e.at[VAR_WORKER_TYPE];
+    c->volume_path = l->places.volume;
+    c->volume_named = l->places.volume_named;
+    c->args = l->line.args;
+    set_offline(c, l);
+    set_log(c, l);
+    set_net(c, l);
+    set_source(c, l);
+    set_layout(c, l);
+    vec_push(a, &l->warnings, NULL);
+    c->warnings = (struct config_list){.at = l->warnings.at, .len = l->warnings.len - 1};
+    return 0;
+}
+
+int config_load(struct config *out, struct arena *a, const struct config_input *input,
+                struct err *err)
+{
+    struct loading l = {.arena = a, .input = input, .catalog = *catalog_builtin()};
+    struct config c = {0};
+
+    if (command_line_parse(&l.line, a, input, err) < 0)
+        return -1;
+    c.help = l.line.help;
+    if (!c.help && load_all(&c, &l, err) < 0)
+        return -1;
+    *out = c;
+    return 0;
+}
