@@ -36,7 +36,6 @@ static bool origin_agrees(struct conn *c)
     if (!c->canonical || origin->judge == NULL ||
         origin->judge(origin->judge_ctx, &c->request.answer, &err) == 0)
         return true;
-    (void)err_wrap(&err, "%s", c->file->target.name);
     fail(c->file, &err);
     return false;
 }

@@ -30,8 +30,8 @@ struct transfer_origin {
     /*
      * Judges what the canonical origin itself answered to a request for bytes: a redirect's
      * headers, or a status from 400 to 499 that is no matter of ranges or rates. Returns 0 to go on
-     * by the general rules, -1 with err set for a final refusal (gated, gone, another file). May be
-     * NULL. Called on the engine's thread.
+     * by the general rules, -1 with err set for a final refusal (gated, gone, another file), whose
+     * words name the model themselves. May be NULL. Called on the engine's thread.
      */
     int (*judge)(const void *ctx, const struct http_answer *answer, struct err *err);
     const void *judge_ctx;
