@@ -1,10 +1,8 @@
 #include "layout/hf_place.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,11 +12,10 @@
 #include "text/buf.h"
 #include "text/vec.h"
 
-#define STAGING_DIR  ".hostler"
-#define REPOS_MAX    ((size_t)4096)
-#define OPEN_TRIES   8
-#define FLUSH_MS     2000
-#define SNAPSHOT_MAX ((size_t)512)
+#define STAGING_DIR ".hostler"
+#define OPEN_TRIES  16
+#define FLUSH_MS    2000
+#define FOLDER_MAX  ((size_t)512)
 
 const struct clock *hf_clock(const struct layout_place *p)
 {
@@ -135,7 +132,7 @@ int hf_sync(const struct layout_place *p, int fd, struct err *err)
 /* "org/name" is kept in models--org--name, after the name that the user typed. */
 static const char *folder_name(struct arena *a, const char *repo)
 {
-    struct buf b = buf_new(a, SNAPSHOT_MAX);
+    struct buf b = buf_new(a, FOLDER_MAX);
 
     buf_addz(&b, "models--");
     for (const char *c = repo; *c != '\0'; c++) {
@@ -165,18 +162,28 @@ static int make_folder(const struct layout_place *p, struct err *err)
     struct stat st;
 
     for (int i = 0; i < OPEN_TRIES; i++) {
-        if (file_mkdirs(p->store.fd, snapshots, &p->config->volume->root, err) < 0 &&
-            err->sys != ENOENT)
+        struct err why = {0};
+
+        if (hf_open_dir(&s->repo_fd, p, p->store.fd, s->name, false, err) < 0)
+            return -1;
+        if (s->repo_fd < 0 &&
+            file_mkdirs(p->store.fd, snapshots, &p->config->volume->root, &why) < 0 &&
+            why.sys != ENOENT) {
+            *err = why;
             return open_failed(err, p, snapshots);
-        if (hf_open_dir(&s->repo_fd, p, p->store.fd, s->name, true, err) < 0)
-            return -1;
+        }
+        if (s->repo_fd < 0)
+            continue; /* opened the next time round, by which it may be gone again */
         (void)flock(s->repo_fd, LOCK_SH | LOCK_NB);
-        if (fstat(s->repo_fd, &st) == 0 && st.st_nlink > 0 &&
-            hf_open_dir(&s->snapshots_fd, p, s->repo_fd, "snapshots", true, err) == 0)
-            return 0;
-        close_fd(&s->repo_fd);
-        if (err->code == ERR_LIMIT)
+        if (hf_open_dir(&s->snapshots_fd, p, s->repo_fd, "snapshots", true, &why) < 0 &&
+            why.sys != ENOENT) {
+            *err = why;
             return -1;
+        }
+        if (s->snapshots_fd >= 0 && fstat(s->repo_fd, &st) == 0 && st.st_nlink > 0)
+            return 0;
+        close_fd(&s->snapshots_fd);
+        close_fd(&s->repo_fd);
     }
     return err_set(err, ERR_VOLUME, "%s is made and removed again by others", p->shown);
 }

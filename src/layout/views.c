@@ -183,7 +183,11 @@ static bool is_store(const struct layout_place *p, const char *root)
            a.st_dev == b.st_dev;
 }
 
-/* What stands at the name, in text if it is a link. */
+static bool dangles(int sys)
+{
+    return sys == ENOENT || sys == ENOTDIR || sys == ELOOP;
+}
+
 static enum view_state judge(const struct seat *seat, const struct layout_place *p,
                              const struct view *v)
 {
@@ -201,7 +205,7 @@ static enum view_state judge(const struct seat *seat, const struct layout_place 
         return VIEW_RIGHT;
     if (leads_to(seat, p, v->target) || (v->kept != NULL && leads_to(seat, p, v->kept)))
         return VIEW_RIGHT;
-    if (is_ours(v, text) || (fstatat(seat->fd, seat->name, &st, 0) < 0 && errno == ENOENT))
+    if (is_ours(v, text) || (fstatat(seat->fd, seat->name, &st, 0) < 0 && dangles(errno)))
         return VIEW_WRONG;
     return VIEW_BLOCKED;
 }
@@ -306,7 +310,7 @@ int view_mend(const struct layout_place *p, const struct view *v, struct err *er
         rc = mend(&seat, p, v, err);
     else if (state == VIEW_BLOCKED)
         layout_notice(p->config,
-                      "%s/%s is not ours and was left alone: the view of %s/%s is not there",
+                      "%s/%s is not ours to change and was left alone: no view of %s/%s there",
                       v->root, v->name, p->store.path, v->target);
     fd_close(&seat.fd);
     return rc;
