@@ -139,7 +139,7 @@ static int set_value(void *field, struct arena *a, const struct option_info *inf
     case OPTION_SIZE: return num_parse_size(field, value, err);
     case OPTION_DURATION: return num_parse_duration(field, value, err);
     }
-    assert(!"every type is handled above");
+    assert(false && "every type is handled above");
     return -1;
 }
 

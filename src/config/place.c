@@ -13,7 +13,7 @@ static bool is_name_char(char c)
 }
 
 /* Adds what the `$` at the start of *s stands for and takes it off; itself if that is nothing. */
-static void add_variable(struct buf *b, struct arena *a, char *const *environ, struct str *s)
+static void add_variable(struct buf *b, struct arena *a, char *const *variables, struct str *s)
 {
     bool braced = s->len > 1 && s->ptr[1] == '{';
     size_t start = braced ? 2 : 1;
@@ -23,7 +23,8 @@ static void add_variable(struct buf *b, struct arena *a, char *const *environ, s
     while (end < s->len && is_name_char(s->ptr[end]))
         end++;
     if (end > start && (!braced || (end < s->len && s->ptr[end] == '}')))
-        value = environment_get(a, environ, str_dup(a, (struct str){s->ptr + start, end - start}));
+        value =
+            environment_get(a, variables, str_dup(a, (struct str){s->ptr + start, end - start}));
     if (value == NULL) {
         buf_addc(b, '$');
         end = 1;
@@ -35,14 +36,14 @@ static void add_variable(struct buf *b, struct arena *a, char *const *environ, s
     s->len -= end;
 }
 
-static int add_home(struct buf *b, struct arena *a, char *const *environ, struct str *s,
+static int add_home(struct buf *b, struct arena *a, char *const *variables, struct str *s,
                     const char *name, struct err *err)
 {
     const char *home;
 
     if (s->len == 0 || s->ptr[0] != '~' || (s->len > 1 && s->ptr[1] != '/'))
         return 0;
-    home = environment_get(a, environ, "HOME");
+    home = environment_get(a, variables, "HOME");
     if (home == NULL) {
         (void)err_set(err, ERR_USAGE, "%s: %.*s: HOME is not set", name, (int)s->len, s->ptr);
         return err_hint(err, "write the whole path");
@@ -77,19 +78,19 @@ static int make_absolute(const char **out, struct arena *a, struct str path, con
     return 0;
 }
 
-int place_expand(const char **out, struct arena *a, char *const *environ, const char *path,
+int place_expand(const char **out, struct arena *a, char *const *variables, const char *path,
                  const char *name, struct err *err)
 {
     struct buf b = buf_new(a, PATH_LONGEST);
     struct str rest = str_from(path);
 
-    if (add_home(&b, a, environ, &rest, name, err) < 0)
+    if (add_home(&b, a, variables, &rest, name, err) < 0)
         return -1;
     while (rest.len > 0) {
         struct str plain = rest;
 
         if (rest.ptr[0] == '$') {
-            add_variable(&b, a, environ, &rest);
+            add_variable(&b, a, variables, &rest);
             continue;
         }
         if (memchr(rest.ptr, '$', rest.len) != NULL)
@@ -144,16 +145,16 @@ static int place_stores(struct places *p, const struct ask *ask, struct err *err
     return 0;
 }
 
-int place_all(struct places *out, struct arena *a, char *const *environ,
+int place_all(struct places *out, struct arena *a, char *const *variables,
               const struct environment *e, const char *volume, struct err *err)
 {
     struct environment only_views = {
         .at = {[VAR_TRANSFORMERS_CACHE] = e->at[VAR_TRANSFORMERS_CACHE]}};
-    struct ask ask = {a, environ, volume != NULL ? &only_views : e};
+    struct ask ask = {a, variables, volume != NULL ? &only_views : e};
     const char *named = volume != NULL ? volume : e->at[VAR_MODEL_CACHE_DIR];
     struct places p = {.volume_named = named != NULL};
 
-    if (place_expand(&p.volume, a, environ, named != NULL ? named : "/models",
+    if (place_expand(&p.volume, a, variables, named != NULL ? named : "/models",
                      volume != NULL ? "--volume" : "MODEL_CACHE_DIR", err) < 0 ||
         place_stores(&p, &ask, err) < 0)
         return -1;

@@ -9,7 +9,7 @@
  * huggingface_hub expands its paths; relative paths from the current folder; no `/` at the end.
  * name is what errors call it.
  */
-int place_expand(const char **out, struct arena *a, char *const *environ, const char *path,
+int place_expand(const char **out, struct arena *a, char *const *variables, const char *path,
                  const char *name, struct err *err) MUST_CHECK;
 
 struct places {
@@ -23,7 +23,7 @@ struct places {
 };
 
 /* volume: what --volume says, or NULL; then all lies beneath it. */
-int place_all(struct places *out, struct arena *a, char *const *environ,
+int place_all(struct places *out, struct arena *a, char *const *variables,
               const struct environment *e, const char *volume, struct err *err) MUST_CHECK;
 
 #endif
