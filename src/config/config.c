@@ -6,10 +6,13 @@
 
 #include "config/command_line.h"
 #include "config/environment.h"
+#include "config/file.h"
 #include "config/log.h"
 #include "config/place.h"
+#include "source/hf_token.h"
 #include "text/vec.h"
 
+#define DEFAULT_FILE   "/etc/hostler/hostler.yaml"
 #define HOST_MAX       ((size_t)253)
 #define GIVE_UP_MS     (2 * 60 * 1000)
 #define GIVE_UP_RUN_MS (30 * 60 * 1000)
@@ -21,7 +24,7 @@ struct loading {
     const struct config_input *input;
     struct command_line line;
     struct environment e;
-    struct catalog catalog;
+    struct file_settings file;
     struct places places;
     VEC(const char *) warnings;
 };
@@ -36,11 +39,27 @@ static struct config_options default_options(const char *command)
     };
 }
 
+/* Reads the file that a flag or variable names, else the default one if it is there. */
+static int load_file(struct loading *l, struct config_options *options, struct err *err)
+{
+    struct str flag = command_line_value(&l->line, "config");
+    const char *variable = environment_get(l->arena, l->input->environ, "HOSTLER_CONFIG");
+    const char *fallback = l->input->default_file;
+
+    if (flag.ptr != NULL)
+        return file_load(&l->file, options, l->arena, str_dup(l->arena, flag), "--config", err);
+    if (variable != NULL)
+        return file_load(&l->file, options, l->arena, variable, "HOSTLER_CONFIG", err);
+    return file_load(&l->file, options, l->arena, fallback != NULL ? fallback : DEFAULT_FILE, NULL,
+                     err);
+}
+
 static int load_options(struct loading *l, struct config_options *out, struct err *err)
 {
     struct config_options options = default_options(l->input->command);
 
-    if (environment_apply(&options, l->arena, l->input->environ, err) < 0 ||
+    if (load_file(l, &options, err) < 0 ||
+        environment_apply(&options, l->arena, l->input->environ, err) < 0 ||
         command_line_apply(&options, l->arena, &l->line, err) < 0)
         return -1;
     *out = options;
@@ -83,7 +102,8 @@ static void set_log(struct config *c, struct loading *l)
     const char *format = l->e.at[VAR_LOG_FORMAT];
     const char *file = l->e.at[VAR_LOG_FILE];
 
-    c->log_level = REPORT_INFO;
+    c->log_level = l->file.log_level;
+    c->log_json = l->file.log_json;
     if (level != NULL && !log_level_parse(&c->log_level, str_from(level))) {
         c->log_level = REPORT_INFO;
         vec_push(l->arena, &l->warnings,
@@ -101,6 +121,8 @@ static void set_log(struct config *c, struct loading *l)
     }
     if (c->options.verbose)
         c->log_level = REPORT_DEBUG;
+    if (file == NULL)
+        file = l->file.log_file;
     c->log_file = file != NULL ? file : LOG_FILE_DEFAULT;
     c->log_file_named = file != NULL;
 }
@@ -159,6 +181,37 @@ static void set_source(struct config *c, struct loading *l)
         registry == NULL ? "https://registry.ollama.ai" : without_slash(l->arena, registry);
 }
 
+/* The token, as huggingface_hub would find it. */
+static int find_token(struct config *c, struct loading *l, struct err *err)
+{
+    struct arena *a = l->arena;
+    char *const *environ = l->input->environ;
+    const char *const *at = l->e.at;
+    struct hf_token_env env = {
+        .hf_token = at[VAR_HF_TOKEN],
+        .hugging_face_hub_token = at[VAR_HUGGING_FACE_HUB_TOKEN],
+        .xdg_cache_home = environment_get(a, environ, "XDG_CACHE_HOME"),
+        .home = environment_get(a, environ, "HOME"),
+        .disable_implicit = at[VAR_HF_HUB_DISABLE_IMPLICIT_TOKEN],
+    };
+
+    if ((at[VAR_HF_TOKEN_PATH] != NULL &&
+         place_expand(&env.hf_token_path, a, environ, at[VAR_HF_TOKEN_PATH], "HF_TOKEN_PATH", err) <
+             0) ||
+        (at[VAR_HF_HOME] != NULL &&
+         place_expand(&env.hf_home, a, environ, at[VAR_HF_HOME], "HF_HOME", err) < 0))
+        return -1;
+    if (hf_token_find(&c->source.hf_token, &c->source.hf_token_from, a, &env, err) == 0)
+        return 0;
+    if (env.hf_token != NULL || env.hugging_face_hub_token != NULL || env.hf_token_path != NULL)
+        return -1;
+    /* Nobody named that file: it may be another user's, and most models need none. */
+    vec_push(a, &l->warnings, str_format(a, "no token is used: %s", err->msg));
+    c->source.hf_token = NULL;
+    c->source.hf_token_from = NULL;
+    return 0;
+}
+
 static void set_layout(struct config *c, const struct loading *l)
 {
     c->layout = (struct layout_config){
@@ -185,11 +238,11 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
     struct arena *a = l->arena;
 
     if (environment_read(&l->e, a, l->input->environ, err) < 0 ||
-        load_options(l, &c->options, err) < 0 || check_worker_type(l, &l->catalog, err) < 0 ||
+        load_options(l, &c->options, err) < 0 || check_worker_type(l, &l->file.catalog, err) < 0 ||
         place_all(&l->places, a, l->input->environ, &l->e, c->options.volume, err) < 0 ||
         find_host(&c->host, l, err) < 0)
         return -1;
-    c->catalog = l->catalog;
+    c->catalog = l->file.catalog;
     c->worker_type = l->e.at[VAR_WORKER_TYPE];
     c->volume_path = l->places.volume;
     c->volume_named = l->places.volume_named;
@@ -199,6 +252,8 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
     set_net(c, l);
     set_source(c, l);
     set_layout(c, l);
+    if (find_token(c, l, err) < 0)
+        return -1;
     vec_push(a, &l->warnings, NULL);
     c->warnings = (struct config_list){.at = l->warnings.at, .len = l->warnings.len - 1};
     return 0;
@@ -207,7 +262,7 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
 int config_load(struct config *out, struct arena *a, const struct config_input *input,
                 struct err *err)
 {
-    struct loading l = {.arena = a, .input = input, .catalog = *catalog_builtin()};
+    struct loading l = {.arena = a, .input = input, .file = file_none()};
     struct config c = {0};
 
     if (command_line_parse(&l.line, a, input, err) < 0)
