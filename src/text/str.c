@@ -28,6 +28,8 @@ bool str_starts(struct str s, struct str head)
 
 bool str_ends(struct str s, struct str tail)
 {
+    if (tail.len == 0)
+        return true; /* also of the empty string, whose pointer may be NULL */
     return s.len >= tail.len && str_eq((struct str){s.ptr + (s.len - tail.len), tail.len}, tail);
 }
 

@@ -172,7 +172,7 @@ bool ranges_readable(const struct ranges *r, struct journal_range *out)
 
 static void drop_front(struct ranges *r)
 {
-    if (front(r) == &r->claims.at[r->first_claim])
+    if (r->first_claim < r->claims.len && front(r) == &r->claims.at[r->first_claim])
         r->first_claim++;
     else
         r->first_record++;
