@@ -185,21 +185,21 @@ static void set_source(struct config *c, struct loading *l)
 static int find_token(struct config *c, struct loading *l, struct err *err)
 {
     struct arena *a = l->arena;
-    char *const *environ = l->input->environ;
+    char *const *variables = l->input->environ;
     const char *const *at = l->e.at;
     struct hf_token_env env = {
         .hf_token = at[VAR_HF_TOKEN],
         .hugging_face_hub_token = at[VAR_HUGGING_FACE_HUB_TOKEN],
-        .xdg_cache_home = environment_get(a, environ, "XDG_CACHE_HOME"),
-        .home = environment_get(a, environ, "HOME"),
+        .xdg_cache_home = environment_get(a, variables, "XDG_CACHE_HOME"),
+        .home = environment_get(a, variables, "HOME"),
         .disable_implicit = at[VAR_HF_HUB_DISABLE_IMPLICIT_TOKEN],
     };
 
     if ((at[VAR_HF_TOKEN_PATH] != NULL &&
-         place_expand(&env.hf_token_path, a, environ, at[VAR_HF_TOKEN_PATH], "HF_TOKEN_PATH", err) <
-             0) ||
+         place_expand(&env.hf_token_path, a, variables, at[VAR_HF_TOKEN_PATH], "HF_TOKEN_PATH",
+                      err) < 0) ||
         (at[VAR_HF_HOME] != NULL &&
-         place_expand(&env.hf_home, a, environ, at[VAR_HF_HOME], "HF_HOME", err) < 0))
+         place_expand(&env.hf_home, a, variables, at[VAR_HF_HOME], "HF_HOME", err) < 0))
         return -1;
     if (hf_token_find(&c->source.hf_token, &c->source.hf_token_from, a, &env, err) == 0)
         return 0;
