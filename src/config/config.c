@@ -9,7 +9,6 @@
 #include "config/file.h"
 #include "config/log.h"
 #include "config/place.h"
-#include "source/hf_token.h"
 #include "text/vec.h"
 
 #define DEFAULT_FILE   "/etc/hostler/hostler.yaml"
@@ -181,8 +180,8 @@ static void set_source(struct config *c, struct loading *l)
         registry == NULL ? "https://registry.ollama.ai" : without_slash(l->arena, registry);
 }
 
-/* The token, as huggingface_hub would find it. */
-static int find_token(struct config *c, struct loading *l, struct err *err)
+/* Where the token is to be looked for, once it is needed. */
+static int set_token(struct config *c, struct loading *l, struct err *err)
 {
     struct arena *a = l->arena;
     char *const *variables = l->input->environ;
@@ -190,6 +189,7 @@ static int find_token(struct config *c, struct loading *l, struct err *err)
     struct hf_token_env env = {
         .hf_token = at[VAR_HF_TOKEN],
         .hugging_face_hub_token = at[VAR_HUGGING_FACE_HUB_TOKEN],
+        .hf_home_preset = l->places.hf_home,
         .xdg_cache_home = environment_get(a, variables, "XDG_CACHE_HOME"),
         .home = environment_get(a, variables, "HOME"),
         .disable_implicit = at[VAR_HF_HUB_DISABLE_IMPLICIT_TOKEN],
@@ -201,14 +201,7 @@ static int find_token(struct config *c, struct loading *l, struct err *err)
         (at[VAR_HF_HOME] != NULL &&
          place_expand(&env.hf_home, a, variables, at[VAR_HF_HOME], "HF_HOME", err) < 0))
         return -1;
-    if (hf_token_find(&c->source.hf_token, &c->source.hf_token_from, a, &env, err) == 0)
-        return 0;
-    if (env.hf_token != NULL || env.hugging_face_hub_token != NULL || env.hf_token_path != NULL)
-        return -1;
-    /* Nobody named that file: it may be another user's, and most models need none. */
-    vec_push(a, &l->warnings, str_format(a, "no token is used: %s", err->msg));
-    c->source.hf_token = NULL;
-    c->source.hf_token_from = NULL;
+    c->source.hf_token = env;
     return 0;
 }
 
@@ -252,7 +245,7 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
     set_net(c, l);
     set_source(c, l);
     set_layout(c, l);
-    if (find_token(c, l, err) < 0)
+    if (set_token(c, l, err) < 0)
         return -1;
     vec_push(a, &l->warnings, NULL);
     c->warnings = (struct config_list){.at = l->warnings.at, .len = l->warnings.len - 1};

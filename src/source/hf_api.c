@@ -6,6 +6,7 @@
 int hf_api_open(struct source_session *s, struct err *err)
 {
     struct hf_state *state = arena_new(s->arena, struct hf_state);
+    const char *token;
     struct str base;
 
     if (url_parse(&state->endpoint, s->arena, str_from(s->config->hf_endpoint), err) < 0) {
@@ -19,8 +20,10 @@ int hf_api_open(struct source_session *s, struct err *err)
         return err_set(err, ERR_USAGE, "HF_ENDPOINT: the URL " STR_FMT " has a query",
                        STR_ARG(url_public(&state->endpoint)));
     state->base = str_dup(s->arena, base);
-    if (s->config->hf_token != NULL)
-        state->authorization = str_format(s->arena, "Bearer %s", s->config->hf_token);
+    if (hf_token_find(&token, &state->token_from, s->arena, &s->config->hf_token, err) < 0)
+        return -1;
+    if (token != NULL)
+        state->authorization = str_format(s->arena, "Bearer %s", token);
     s->state = state;
     return 0;
 }
@@ -43,7 +46,7 @@ struct hf_asked hf_api_asked(const struct source_session *s, const struct model_
         .ref = ref->text,
         .repo = ref->repo,
         .revision = revision,
-        .token_from = state->authorization == NULL ? NULL : s->config->hf_token_from,
+        .token_from = state->token_from,
         .file = file,
     };
 }

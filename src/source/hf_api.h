@@ -13,10 +13,11 @@
 
 struct hf_state {
     struct url endpoint;
-    const char *base;                 /* its text without a slash at the end */
-    const char *authorization;        /* "Bearer ...", or NULL */
-    const char *typed;                /* the repository as people wrote it, once asked, ... */
-    const char *known;                /* ... and as the Hub calls it today */
+    const char *base;          /* its text without a slash at the end */
+    const char *authorization; /* "Bearer ...", or NULL. Secret: never logged, never in an error */
+    const char *token_from;    /* where it was found, for messages; NULL: there is none */
+    const char *typed;         /* the repository as people wrote it, once asked, ... */
+    const char *known;         /* ... and as the Hub calls it today */
     struct str topics[HF_TOPICS_MAX]; /* of X-HF-Warning, told already */
     size_t topic_count;
 };

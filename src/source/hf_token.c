@@ -73,21 +73,24 @@ static const char *expand(struct arena *a, const char *path, const char *home)
     return path;
 }
 
-static bool is_named(const struct hf_token_env *env)
+/* Where the file may lie, in order; *ret_named: somebody said so. Ends NULL. */
+static void list_paths(const char *out[static 3], bool *ret_named, struct arena *a,
+                       const struct hf_token_env *env)
 {
-    return is_set(env->hf_token_path) || is_set(env->hf_home);
-}
+    size_t n = 0;
 
-/* NULL: no place is known. */
-static const char *token_path(struct arena *a, const struct hf_token_env *env)
-{
+    *ret_named = is_set(env->hf_token_path) || is_set(env->hf_home);
     if (is_set(env->hf_token_path))
-        return expand(a, env->hf_token_path, env->home);
-    if (is_set(env->hf_home))
-        return str_format(a, "%s/token", expand(a, env->hf_home, env->home));
-    if (is_set(env->xdg_cache_home))
-        return str_format(a, "%s/huggingface/token", expand(a, env->xdg_cache_home, env->home));
-    return is_set(env->home) ? str_format(a, "%s/.cache/huggingface/token", env->home) : NULL;
+        out[n++] = expand(a, env->hf_token_path, env->home);
+    else if (is_set(env->hf_home))
+        out[n++] = str_format(a, "%s/token", expand(a, env->hf_home, env->home));
+    if (!*ret_named && is_set(env->hf_home_preset))
+        out[n++] = str_format(a, "%s/token", env->hf_home_preset);
+    if (!*ret_named && is_set(env->xdg_cache_home))
+        out[n++] = str_format(a, "%s/huggingface/token", expand(a, env->xdg_cache_home, env->home));
+    else if (!*ret_named && is_set(env->home))
+        out[n++] = str_format(a, "%s/.cache/huggingface/token", env->home);
+    out[n] = NULL;
 }
 
 static bool is_disabled(const char *value)
@@ -116,25 +119,33 @@ static int from_variables(const char **ret_token, const char **ret_from, struct 
     return 0;
 }
 
+static int from_files(const char **ret_token, const char **ret_from, struct arena *a,
+                      const struct hf_token_env *env, struct err *err)
+{
+    const char *paths[3];
+    struct str text;
+    bool named;
+
+    list_paths(paths, &named, a, env);
+    for (size_t i = 0; paths[i] != NULL && !is_set(*ret_token); i++) {
+        if (read_file(&text, a, paths[i], named, err) < 0 ||
+            clean(ret_token, a, text, paths[i], err) < 0)
+            return -1;
+        *ret_from = paths[i];
+    }
+    return 0;
+}
+
 int hf_token_find(const char **ret_token, const char **ret_from, struct arena *a,
                   const struct hf_token_env *env, struct err *err)
 {
     const char *token = NULL;
     const char *from = NULL;
-    const char *path;
-    struct str text;
 
-    if (!is_disabled(env->disable_implicit)) {
-        if (from_variables(&token, &from, a, env, err) < 0)
-            return -1;
-        path = is_set(token) ? NULL : token_path(a, env);
-        if (path != NULL) {
-            if (read_file(&text, a, path, is_named(env), err) < 0 ||
-                clean(&token, a, text, path, err) < 0)
-                return -1;
-            from = path;
-        }
-    }
+    if (!is_disabled(env->disable_implicit) &&
+        (from_variables(&token, &from, a, env, err) < 0 ||
+         (!is_set(token) && from_files(&token, &from, a, env, err) < 0)))
+        return -1;
     *ret_token = is_set(token) ? token : NULL;
     *ret_from = is_set(token) ? from : NULL;
     return 0;

@@ -10,13 +10,13 @@
 #include "err/err.h"
 #include "mem/arena.h"
 #include "model/manifest.h"
+#include "source/hf_token.h"
 #include "transfer/transfer.h"
 
 struct source_config {
     const struct net_config *net;
-    const char *hf_endpoint;   /* "https://huggingface.co", may have a path; no trailing slash */
-    const char *hf_token;      /* NULL: none. Secret: never logged, never in an error */
-    const char *hf_token_from; /* where it came from, for messages: "HF_TOKEN", a path */
+    const char *hf_endpoint;      /* "https://huggingface.co", may have a path */
+    struct hf_token_env hf_token; /* where to look for it */
     const char *ollama_registry;
 };
 

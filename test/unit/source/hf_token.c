@@ -137,6 +137,11 @@ static void the_file_is_found_where_the_client_keeps_it(void **state)
           at(h, "xdg/huggingface/token"));
     check(h, (struct hf_token_env){.home = h->path}, "hf_default",
           at(h, ".cache/huggingface/token"));
+    check(h, (struct hf_token_env){.hf_home_preset = at(h, "hf"), .home = h->path}, "hf_home",
+          at(h, "hf/token"));
+    check(h, (struct hf_token_env){.hf_home_preset = at(h, "none"), .home = h->path}, "hf_default",
+          at(h, ".cache/huggingface/token"));
+    check(h, (struct hf_token_env){.hf_home = at(h, "none"), .home = h->path}, NULL, NULL);
     check(h, (struct hf_token_env){.hf_token_path = "~/secret", .home = h->path}, "hf_secret",
           at(h, "secret"));
 }
