@@ -65,7 +65,7 @@ static bool follow(struct conn *c)
     }
     if (c->link_id == f->link.id) {
         schedule_link(f, &next, !url_same_origin(&next, &f->target.origin->url));
-        c->host->progress_ms = engine_now(c->t);
+        schedule_served(c->host);
     }
     return true;
 }
@@ -273,9 +273,12 @@ static void notice(struct conn *c, const struct retry_plan *plan)
 
     if (c->t->net.notice != NULL)
         c->t->net.notice(c->t->net.notice_ctx,
-                         str_format(&a, "%s: %s: %s; again in %s", c->file->target.name,
+                         str_format(&a, "%s: %s: %s; trying again%s%s", c->file->target.name,
                                     request_host(&a, &c->request.answer.url), c->words,
-                                    num_format_duration(wait, plan->wait_ms)));
+                                    plan->wait_ms < 1000 ? "" : " in ",
+                                    plan->wait_ms < 1000
+                                        ? ""
+                                        : num_format_duration(wait, plan->wait_ms)));
 }
 
 /* How long nothing has come: of the file, or of its host for all files. */
@@ -336,17 +339,21 @@ static void retry(struct conn *c)
     if (c->link_id != f->link.id)
         return; /* the link it used has been replaced meanwhile */
     f->same = f->attempt > 0 && f->what == c->what && f->status == c->status ? f->same + 1 : 1;
-    again.attempt = ++f->attempt;
+    f->attempt++;
+    c->host->failures++;
+    again.attempt = f->attempt > c->host->failures ? f->attempt : c->host->failures;
     again.same = f->same;
     f->what = c->what;
     f->status = c->status;
     plan = retry_plan(&again);
-    if (plan.next == RETRY_FINAL || (!plan.named && quiet >= c->t->net.give_up_ms)) {
+    /* A first byte may be longer in coming than our patience: then it is asked for once more. */
+    if (plan.next == RETRY_FINAL || (!plan.named && quiet >= c->t->net.give_up_ms &&
+                                     (c->what != RETRY_FIRST_BYTE || f->attempt > 1))) {
         final(c, quiet);
         return;
     }
     if (!plan.named && quiet + plan.wait_ms > c->t->net.give_up_ms)
-        plan.wait_ms = c->t->net.give_up_ms - quiet;
+        plan.wait_ms = quiet < c->t->net.give_up_ms ? c->t->net.give_up_ms - quiet : 0;
     notice(c, &plan);
     wait_for(c, &plan, now_ms);
     apply(c, &plan);

@@ -34,6 +34,7 @@
 /* [net] One origin that we fetch from, and how it bears us. */
 struct host {
     struct host *next;
+    struct transfer *t;
     struct url url; /* its scheme, name and port */
     const char *name;
     struct pace *pace; /* of the address in use */
@@ -212,6 +213,7 @@ uint64_t schedule_wait_ms(struct transfer *t);                        /* with th
 void schedule_ticks(struct transfer *t);                              /* timers; without the lock */
 void schedule_link(struct file *f, const struct url *url, bool left); /* a redirect led there */
 void schedule_forget_link(struct file *f);
+void schedule_served(struct host *h);  /* it did what it was asked */
 void schedule_proved(struct conn *c); /* the link that c asked answers with bytes */
 
 /* fetch.c [net] */

@@ -119,9 +119,8 @@ static void count(struct conn *c, size_t len)
 /* Bytes that we did not have: whoever failed before may be patient again. */
 static void note_progress(struct conn *c)
 {
-    uint64_t now_ms = engine_now(c->t);
-
-    c->file->progress_ms = c->host->progress_ms = now_ms;
+    schedule_served(c->host);
+    c->file->progress_ms = c->host->progress_ms;
     c->file->attempt = 0;
 }
 

@@ -238,14 +238,20 @@ static int try_again(struct http_client *c, struct asking *q, enum retry_what wh
     again.retry_after = http_header_get(answer, "retry-after");
     again.rate_limit = http_header_get(answer, "ratelimit");
     plan = retry_plan(&again);
-    if (plan.next == RETRY_FINAL || (!plan.named && spent + plan.wait_ms > c->net.give_up_ms))
+    if (plan.next == RETRY_FINAL ||
+        (!plan.named && spent >= c->net.give_up_ms && (what != RETRY_FIRST_BYTE || q->attempt > 1)))
         return last_word(c, q, err);
     if (plan.named)
         q->named_ms += plan.wait_ms;
+    else if (spent + plan.wait_ms > c->net.give_up_ms)
+        plan.wait_ms = spent < c->net.give_up_ms ? c->net.give_up_ms - spent : 0;
     if (c->net.notice != NULL)
         c->net.notice(c->net.notice_ctx,
-                      str_format(&a, "%s: %s; again in %s", request_host(&a, &q->url), q->words,
-                                 num_format_duration(wait, plan.wait_ms)));
+                      str_format(&a, "%s: %s; trying again%s%s", request_host(&a, &q->url),
+                                 q->words, plan.wait_ms < 1000 ? "" : " in ",
+                                 plan.wait_ms < 1000
+                                     ? ""
+                                     : num_format_duration(wait, plan.wait_ms)));
     return stop_wait_ms(plan.wait_ms) ? stop_err(err) : 0;
 }
 

@@ -21,6 +21,7 @@ static struct host *find_host(struct transfer *t, const struct url *url)
     if (h != NULL)
         return h;
     h = arena_new(&t->arena, struct host);
+    h->t = t;
     h->url =
         (struct url){.tls = url->tls, .port = url->port, .host = str_copy(&t->arena, url->host)};
     h->name = request_host(&t->arena, url);
@@ -57,6 +58,12 @@ void schedule_forget_link(struct file *f)
     f->link.hops = 0;
     f->link.id++;
     f->host = find_host(f->t, &f->target.origin->url);
+}
+
+void schedule_served(struct host *h)
+{
+    h->progress_ms = engine_now(h->t);
+    h->failures = 0;
 }
 
 void schedule_proved(struct conn *c)
@@ -167,8 +174,11 @@ static void start(struct transfer *t, struct file *f, uint64_t now_ms)
     struct ranges_span span;
     struct err err;
 
-    if (f->host->active == 0 && now_ms >= f->host->not_before_ms && f->attempt == 0)
+    /* Patience begins with the first request, not while waiting for a turn. */
+    if (f->host->active == 0 && f->host->failures == 0)
         f->host->progress_ms = now_ms;
+    if (f->conns == 0 && f->attempt == 0)
+        f->progress_ms = now_ms;
     if (!take(f, &span))
         return;
     if (fetch_start(c, f, span, &err) < 0) {
