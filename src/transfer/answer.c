@@ -272,13 +272,12 @@ static void notice(struct conn *c, const struct retry_plan *plan)
     char wait[NUM_TEXT];
 
     if (c->t->net.notice != NULL)
-        c->t->net.notice(c->t->net.notice_ctx,
-                         str_format(&a, "%s: %s: %s; trying again%s%s", c->file->target.name,
-                                    request_host(&a, &c->request.answer.url), c->words,
-                                    plan->wait_ms < 1000 ? "" : " in ",
-                                    plan->wait_ms < 1000
-                                        ? ""
-                                        : num_format_duration(wait, plan->wait_ms)));
+        c->t->net.notice(
+            c->t->net.notice_ctx,
+            str_format(&a, "%s: %s: %s; trying again%s%s", c->file->target.name,
+                       request_host(&a, &c->request.answer.url), c->words,
+                       plan->wait_ms < 1000 ? "" : " in ",
+                       plan->wait_ms < 1000 ? "" : num_format_duration(wait, plan->wait_ms)));
 }
 
 /* How long nothing has come: of the file, or of its host for all files. */

@@ -44,8 +44,8 @@ struct host {
     unsigned active;               /* requests under way */
     uint64_t not_before_ms;
     uint64_t progress_ms; /* when it last did what it was asked */
+    unsigned failures;    /* since then */
     uint64_t request_bytes;
-    unsigned slow;      /* long waits for a first byte, in a row */
     const char *issuer; /* of a certificate that was refused; NULL: not known */
 };
 
@@ -213,7 +213,7 @@ uint64_t schedule_wait_ms(struct transfer *t);                        /* with th
 void schedule_ticks(struct transfer *t);                              /* timers; without the lock */
 void schedule_link(struct file *f, const struct url *url, bool left); /* a redirect led there */
 void schedule_forget_link(struct file *f);
-void schedule_served(struct host *h);  /* it did what it was asked */
+void schedule_served(struct host *h); /* it did what it was asked */
 void schedule_proved(struct conn *c); /* the link that c asked answers with bytes */
 
 /* fetch.c [net] */

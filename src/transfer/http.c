@@ -246,12 +246,11 @@ static int try_again(struct http_client *c, struct asking *q, enum retry_what wh
     else if (spent + plan.wait_ms > c->net.give_up_ms)
         plan.wait_ms = spent < c->net.give_up_ms ? c->net.give_up_ms - spent : 0;
     if (c->net.notice != NULL)
-        c->net.notice(c->net.notice_ctx,
-                      str_format(&a, "%s: %s; trying again%s%s", request_host(&a, &q->url),
-                                 q->words, plan.wait_ms < 1000 ? "" : " in ",
-                                 plan.wait_ms < 1000
-                                     ? ""
-                                     : num_format_duration(wait, plan.wait_ms)));
+        c->net.notice(
+            c->net.notice_ctx,
+            str_format(&a, "%s: %s; trying again%s%s", request_host(&a, &q->url), q->words,
+                       plan.wait_ms < 1000 ? "" : " in ",
+                       plan.wait_ms < 1000 ? "" : num_format_duration(wait, plan.wait_ms)));
     return stop_wait_ms(plan.wait_ms) ? stop_err(err) : 0;
 }
 

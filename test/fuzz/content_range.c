@@ -1,7 +1,7 @@
+#include "transfer/content_range.h"
+
 #include <stdint.h>
 #include <stdlib.h>
-
-#include "transfer/content_range.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

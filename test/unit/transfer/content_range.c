@@ -1,6 +1,6 @@
-#include "../check.h"
-
 #include "transfer/content_range.h"
+
+#include "../check.h"
 
 static void well_formed_headers_are_read(void **state)
 {

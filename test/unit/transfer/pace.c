@@ -1,6 +1,6 @@
-#include "../check.h"
-
 #include "transfer/pace.h"
+
+#include "../check.h"
 
 /* A host that gives bps(connections, seconds) in all; the pace is ticked four times a second. */
 struct sim {

@@ -1,6 +1,6 @@
-#include "../check.h"
-
 #include "transfer/ranges.h"
+
+#include "../check.h"
 
 #define NONE ((struct journal_claims){0})
 

@@ -1,6 +1,6 @@
-#include "../check.h"
-
 #include "transfer/rate.h"
+
+#include "../check.h"
 
 static void without_a_limit_it_is_always_open(void **state)
 {

@@ -1,8 +1,8 @@
-#include "../check.h"
+#include "transfer/retry.h"
 
 #include <string.h>
 
-#include "transfer/retry.h"
+#include "../check.h"
 
 #define MIDDLE (UINT32_MAX / 2) /* jitter of none */
 
@@ -45,22 +45,28 @@ static void each_failure_has_its_answer(void **state)
         {"410 of a link", {.what = RETRY_STATUS, .status = 410}, RETRY_RESOLVE},
         {"400 of a link", {.what = RETRY_STATUS, .status = 400}, RETRY_RESOLVE},
         {"404 of a link", {.what = RETRY_STATUS, .status = 404}, RETRY_RESOLVE},
-        {"403 of a fresh link, alone", {.what = RETRY_STATUS, .status = 403, .fresh = true},
+        {"403 of a fresh link, alone",
+         {.what = RETRY_STATUS, .status = 403, .fresh = true},
          RETRY_RESOLVE},
         {"403 of a fresh link beside other ranges",
-         {.what = RETRY_STATUS, .status = 403, .fresh = true, .ranged = 3}, RETRY_SINGLE},
+         {.what = RETRY_STATUS, .status = 403, .fresh = true, .ranged = 3},
+         RETRY_SINGLE},
         {"403 of an old link beside other ranges",
-         {.what = RETRY_STATUS, .status = 403, .ranged = 3}, RETRY_RESOLVE},
-        {"403 of the origin", {.what = RETRY_STATUS, .status = 403, .canonical = true},
+         {.what = RETRY_STATUS, .status = 403, .ranged = 3},
+         RETRY_RESOLVE},
+        {"403 of the origin",
+         {.what = RETRY_STATUS, .status = 403, .canonical = true},
          RETRY_FINAL},
-        {"404 of the origin", {.what = RETRY_STATUS, .status = 404, .canonical = true},
+        {"404 of the origin",
+         {.what = RETRY_STATUS, .status = 404, .canonical = true},
          RETRY_FINAL},
         {"416", {.what = RETRY_STATUS, .status = 416, .canonical = true}, RETRY_AGAIN},
         {"416 of a link", {.what = RETRY_STATUS, .status = 416}, RETRY_RESOLVE},
         {"416 twice", {.what = RETRY_STATUS, .status = 416, .same = 2}, RETRY_FINAL},
         {"407", {.what = RETRY_STATUS, .status = 407}, RETRY_FINAL},
         {"an odd status", {.what = RETRY_STATUS, .status = 204, .canonical = true}, RETRY_AGAIN},
-        {"an odd status again and again", {.what = RETRY_STATUS, .status = 204, .same = 4},
+        {"an odd status again and again",
+         {.what = RETRY_STATUS, .status = 204, .same = 4},
          RETRY_FINAL},
         {"a portal", {.what = RETRY_PORTAL}, RETRY_RESOLVE},
         {"a portal for long", {.what = RETRY_PORTAL, .same = 50}, RETRY_RESOLVE},
@@ -137,8 +143,7 @@ static void waits_that_the_server_names_are_obeyed(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct retry_case c = {.what = RETRY_STATUS, .status = rows[i].status,
-                               .unix_ms = then_ms};
+        struct retry_case c = {.what = RETRY_STATUS, .status = rows[i].status, .unix_ms = then_ms};
         struct retry_plan p;
 
         if (rows[i].retry_after != NULL)
