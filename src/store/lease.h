@@ -6,14 +6,15 @@
  * bytes and break nothing). doc/architecture.md, "Leases", is the rule. Calling sequence:
  *
  *     keeper = lease_keeper_new(...)             one thread for all leases of the process
- *     lease_watch_init(&watch)
+ *     struct lease_watch watch = {0}
  *     while (lease_try(&lease, &watch, keeper, dirfd, name, err) == 0 && lease == NULL)
  *         show watch.holder; wait watch.again_ms or do other work
  *     work; lease_tell(lease, done, total) now and then; stop when lease_lost(lease)
  *     lease_release(&lease)
  *
- * The keeper rewrites each lease every third of the takeover time at most 3 s and checks that the
- * name still leads to its inode; one that it could not renew for half the takeover time is lost.
+ * The keeper rewrites each lease every third of the takeover time, every 3 s at most, and checks
+ * that the name still leads to it; one that it could not renew for half the takeover time is lost.
+ * Who takes over waits the whole time, so a holder that was paused and wakes has stopped before.
  */
 #ifndef STORE_LEASE_H
 #define STORE_LEASE_H
@@ -24,8 +25,9 @@
 
 #include "err/err.h"
 #include "sys/clock.h"
+#include "text/str.h"
 
-#define LEASE_FORMAT    1
+#define LEASE_FORMAT    1U
 #define LEASE_TOKEN     16 /* hex digits of the holder's random token */
 #define LEASE_BYTES_MAX ((size_t)4096)
 
@@ -53,6 +55,9 @@ struct lease_keeper_options {
     const char *host;     /* HOSTLER_HOST */
     uint64_t takeover_ms; /* 15,000 */
     bool manual;          /* no thread: lease_keeper_beat() is called by hand (tests) */
+    /* What proves a holder's death; NULL: volume_is_local() and volume_flock_works(). */
+    bool (*is_local)(int dirfd);
+    bool (*flock_works)(int dirfd);
 };
 
 struct lease_keeper *lease_keeper_new(const struct lease_keeper_options *options,
@@ -61,6 +66,31 @@ void lease_keeper_beat(struct lease_keeper *k); /* renews what is due */
 /* Gives up all leases that are still held. */
 void lease_keeper_free(struct lease_keeper **k);
 
+/*
+ * A file that is watched not to change. Time counts only as far as we kept looking, so that a
+ * waiter that was paused itself judges nobody by its own absence.
+ */
+struct lease_sight {
+    bool seen;
+    uint32_t crc;
+    uint64_t looked_ms;
+    uint64_t unchanged_ms;
+};
+
+/* What a contender for a lease is about; lease_may_move() has the table of moves. */
+enum lease_phase {
+    LEASE_LOOKING,  /* has not seen anything yet */
+    LEASE_WATCHING, /* somebody holds it */
+    LEASE_OUTRUN,   /* its holder is dead, but somebody else claims it */
+    LEASE_CLAIMING, /* its holder is dead, and the claim is ours */
+    LEASE_HELD,     /* ours */
+    LEASE_LOST,     /* was ours */
+    LEASE_RELEASED, /* given up */
+    LEASE_PHASES,
+};
+
+bool lease_may_move(enum lease_phase from, enum lease_phase to);
+
 /* One waiter's memory of what it saw, for judging by its own clock. Zero to start. */
 struct lease_watch {
     struct lease_state holder; /* who holds it, to show */
@@ -68,13 +98,10 @@ struct lease_watch {
     uint64_t again_ms;         /* look again after this */
     bool moved;                /* it changed (progress or beat) since the last look */
     /* private */
-    uint64_t since_ms;
-    uint32_t seen_crc;
-    bool seen;
-    struct lease_state claim;
-    uint64_t claim_since_ms;
-    uint32_t claim_crc;
-    unsigned claim_suffix;
+    enum lease_phase phase;
+    struct lease_sight lease;
+    struct lease_sight claim;
+    unsigned claim_suffix; /* of the claim that we watch or try next; 0 and 1: none */
 };
 
 struct lease; /* one that is ours */
@@ -83,7 +110,9 @@ struct lease; /* one that is ours */
  * Takes the lease name in dirfd if it is free, dead by the watch, or its holder is provably gone
  * (same boot and same host, a filesystem that is surely local, its flock free and flock proved to
  * work). Else *ret is NULL and the watch tells. A directory that cannot be written is ERR_VOLUME.
+ * name is at most LEASE_NAME_MAX bytes.
  */
+#define LEASE_NAME_MAX ((size_t)100)
 int lease_try(struct lease **ret, struct lease_watch *watch, struct lease_keeper *k, int dirfd,
               const char *name, const char *what, struct err *err) MUST_CHECK;
 
