@@ -9,6 +9,7 @@
 #define HELP_MAX ((size_t)256 << 10)
 
 static const struct cmd *const commands[] = {
+    &cmd_pull,
     &cmd_help,
     &cmd_completion,
     NULL,

@@ -1,0 +1,84 @@
+/* pull: makes the volume hold what the worker types and models need. */
+#include "pull/pull.h"
+
+#include "cmd/cmd.h"
+#include "text/buf.h"
+
+/* Most text of a --dry-run: a repository of 200,000 files fits. */
+#define DRY_RUN_MAX ((size_t)64 << 20)
+
+static void tell_left_out(const struct cmd_context *ctx, const char *const *left_out)
+{
+    for (; left_out != NULL && *left_out != NULL; left_out++)
+        report_note(ctx->report, REPORT_INFO, "left_out", *left_out,
+                    "optional, left out; --optional takes it too");
+}
+
+static void tell_notes(const struct cmd_context *ctx, const struct catalog_want *wants,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (wants[i].note != NULL)
+            report_note(ctx->report, REPORT_WARN, "taken_for", wants[i].ref.text, "%s",
+                        wants[i].note);
+    }
+}
+
+static int dry_run(const struct cmd_context *ctx, const struct catalog_want *wants, size_t count,
+                   struct err *err)
+{
+    struct buf out = buf_new(ctx->arena, DRY_RUN_MAX);
+    struct err failed = {0};
+    int r = pull_dry_run(&out, ctx->arena, ctx->config, ctx->report, wants, count, &failed);
+
+    report_pause(ctx->report);
+    if (cmd_print(buf_str(&out), err) < 0)
+        return -1;
+    if (r < 0)
+        *err = failed;
+    return r;
+}
+
+/* --revision gives the one model that is named another revision. */
+static int apply_revision(const struct cmd_context *ctx, struct catalog_want *wants, size_t count,
+                          struct err *err)
+{
+    const char *revision = ctx->config->options.revision;
+
+    if (revision == NULL)
+        return 0;
+    if (count != 1) {
+        (void)err_set(err, ERR_USAGE, "--revision takes one model, and %zu are named", count);
+        return err_hint(err, "write the revision into the name: org/name@%s", revision);
+    }
+    return ref_at(&wants[0].ref, ctx->arena, &wants[0].ref, str_from(revision), err);
+}
+
+static int run(struct cmd_context *ctx, struct err *err)
+{
+    const struct config *config = ctx->config;
+    struct catalog_want *wants;
+    const char *const *left_out;
+    size_t count;
+
+    if (catalog_resolve(&wants, &count, &left_out, ctx->arena, &config->catalog, ctx->args.at,
+                        config->worker_type, config->options.optional, err) < 0 ||
+        apply_revision(ctx, wants, count, err) < 0)
+        return -1;
+    tell_left_out(ctx, left_out);
+    tell_notes(ctx, wants, count);
+    if (config->options.dry_run)
+        return dry_run(ctx, wants, count, err);
+    return pull_run(ctx->arena, config, ctx->report, wants, count, err);
+}
+
+const struct cmd cmd_pull = {
+    .name = "pull",
+    .args = "[TYPE or MODEL]...",
+    .summary = "make the volume hold the models, downloading only what is missing",
+    .details = "What a worker type or a model needs is looked for on the volume first; what is complete\n"
+               "there costs no request. Models are written as hf:org/name[@revision]; without any, the\n"
+               "type of WORKER_TYPE is taken. A pull that was stopped goes on where it was.\n",
+    .events = true,
+    .run = run,
+};
