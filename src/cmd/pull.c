@@ -76,9 +76,10 @@ const struct cmd cmd_pull = {
     .name = "pull",
     .args = "[TYPE or MODEL]...",
     .summary = "make the volume hold the models, downloading only what is missing",
-    .details = "What a worker type or a model needs is looked for on the volume first; what is complete\n"
-               "there costs no request. Models are written as hf:org/name[@revision]; without any, the\n"
-               "type of WORKER_TYPE is taken. A pull that was stopped goes on where it was.\n",
+    .details =
+        "What a worker type or a model needs is looked for on the volume first; what is complete\n"
+        "there costs no request. Models are written as hf:org/name[@revision]; without any, the\n"
+        "type of WORKER_TYPE is taken. A pull that was stopped goes on where it was.\n",
     .events = true,
     .run = run,
 };

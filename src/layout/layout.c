@@ -21,7 +21,9 @@ int layout_open(struct layout_place *out, struct arena *a, const struct layout_c
             .layout = layouts[i], .config = config, .arena = a, .store.fd = -1, .staging_fd = -1};
         return layouts[i]->open(out, ref, err);
     }
-    return err_set(err, ERR_USAGE, "no store on this volume holds models of %s", ref->source);
+    (void)err_set(err, ERR_USAGE, "%s: this version of hostler has no store for models of %s",
+                  ref->text, ref->source);
+    return err_hint(err, "it takes models of hf: leave this one out, or take a newer hostler");
 }
 
 void layout_close(struct layout_place *p)

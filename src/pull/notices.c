@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void notices_init(struct notices *n)
+void notices_init(struct notices *n, notices_show *show, void *show_ctx)
 {
     memset(n, 0, sizeof(*n));
+    n->owner = pthread_self();
+    n->show = show;
+    n->show_ctx = show_ctx;
     (void)pthread_mutex_init(&n->mutex, NULL);
 }
 
@@ -18,6 +21,10 @@ void notices_put(void *ctx, const char *text)
 {
     struct notices *n = ctx;
 
+    if (pthread_equal(pthread_self(), n->owner)) {
+        n->show(n->show_ctx, text);
+        return;
+    }
     (void)pthread_mutex_lock(&n->mutex);
     if (n->count == NOTICES_MAX)
         n->dropped++;

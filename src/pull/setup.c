@@ -18,6 +18,13 @@ static void set_net(struct pull *pull)
     pull->source.net = &pull->net;
 }
 
+static void show_notice(void *ctx, const char *text)
+{
+    struct pull *pull = ctx;
+
+    report_note(pull->report, REPORT_INFO, "network", NULL, "%s", text);
+}
+
 static void tell_volume(const struct pull *pull)
 {
     const struct volume *v = &pull->volume;
@@ -39,7 +46,7 @@ int pull_setup(struct pull *pull, struct arena *a, const struct config *config,
     *pull = (struct pull){.arena = a, .config = config, .report = report, .clock = clock_real()};
     if (volume_open(&pull->volume, a, config->volume_path, config->volume_named, err) < 0)
         return -1;
-    notices_init(&pull->notices);
+    notices_init(&pull->notices, show_notice, pull);
     set_net(pull);
     pull->change = config->layout;
     pull->change.volume = &pull->volume;

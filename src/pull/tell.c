@@ -125,7 +125,7 @@ void tell_notices(struct pull *pull)
     char text[NOTICE_BYTES];
 
     while (notices_take(&pull->notices, text))
-        report_note(pull->report, REPORT_INFO, "network", NULL, "%s", text);
+        pull->notices.show(pull->notices.show_ctx, text);
 }
 
 void tell_published(const struct job *job)

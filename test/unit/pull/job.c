@@ -4,16 +4,17 @@
 
 #include "../check.h"
 
-/* The table of doc and header, written once more by hand: a move that is added must be added here. */
+/* The table of doc and header, written once more by hand: a move that is added must be added here.
+ */
 static const struct {
     enum job_state from;
     enum job_state to;
 } allowed[] = {
-    {JOB_CHECKING, JOB_DONE},       {JOB_CHECKING, JOB_WAITING},
-    {JOB_CHECKING, JOB_DOWNLOADING}, {JOB_CHECKING, JOB_FAILED},
-    {JOB_WAITING, JOB_CHECKING},    {JOB_WAITING, JOB_FAILED},
+    {JOB_CHECKING, JOB_DONE},          {JOB_CHECKING, JOB_WAITING},
+    {JOB_CHECKING, JOB_DOWNLOADING},   {JOB_CHECKING, JOB_FAILED},
+    {JOB_WAITING, JOB_CHECKING},       {JOB_WAITING, JOB_FAILED},
     {JOB_DOWNLOADING, JOB_PUBLISHING}, {JOB_DOWNLOADING, JOB_WAITING},
-    {JOB_DOWNLOADING, JOB_FAILED},  {JOB_PUBLISHING, JOB_DONE},
+    {JOB_DOWNLOADING, JOB_FAILED},     {JOB_PUBLISHING, JOB_DONE},
     {JOB_PUBLISHING, JOB_FAILED},
 };
 
