@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 
@@ -19,20 +20,22 @@ class Measured:
     rss: int    # bytes
 
 
-def run(argv, env=None, sync=None, stdout=subprocess.DEVNULL):
-    """runs one command to its end; `sync` is a folder whose filesystem is synced inside the time"""
-    began = time.perf_counter()
-    child = subprocess.Popen([str(a) for a in argv], env=env, stdin=subprocess.DEVNULL, stdout=stdout,
-                             stderr=subprocess.PIPE)
-    text = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if sync is not None:
-        subprocess.run(["sync", "-f", str(sync)], check=True)
-    wall = time.perf_counter() - began
-    if child.returncode != 0:
-        raise SystemExit(f"{argv[0]} ended with {child.returncode}:\n{text.decode(errors='replace')[-2000:]}")
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+def run(argv, env=None, sync=None):
+    """Runs one command to its end; `sync` is a folder whose filesystem is synced inside the time.
+
+    time(1) stands between, because a process begins with the peak memory of the one that forked it.
+    """
+    with tempfile.NamedTemporaryFile("r") as usage:
+        began = time.perf_counter()
+        done = subprocess.run(["time", "-q", "-o", usage.name, "-f", "%U %S %M", *map(str, argv)], env=env,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+        if sync is not None:
+            subprocess.run(["sync", "-f", str(sync)], check=True)
+        wall = time.perf_counter() - began
+        if done.returncode != 0:
+            raise SystemExit(f"{argv[0]} ended with {done.returncode}:\n{done.stderr.decode(errors='replace')[-2000:]}")
+        user, system, peak = usage.read().split()
+    return Measured(wall, float(user) + float(system), int(peak) * 1024)
 
 
 def emptied(folder):
