@@ -1,9 +1,9 @@
 #include "config/config.h"
 
 #include <limits.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/certificates.h"
 #include "config/command_line.h"
 #include "config/environment.h"
 #include "config/file.h"
@@ -126,25 +126,7 @@ static void set_log(struct config *c, struct loading *l)
     c->log_file_named = file != NULL;
 }
 
-/* A bundle for other programs may be a file or a folder. */
-static void set_certificates(struct net_config *net, const struct environment *e)
-{
-    const char *bundle = e->at[VAR_REQUESTS_CA_BUNDLE];
-    struct stat st;
-
-    if (bundle == NULL)
-        bundle = e->at[VAR_CURL_CA_BUNDLE];
-    net->ca_file = e->at[VAR_SSL_CERT_FILE];
-    net->ca_dir = net->ca_file == NULL ? e->at[VAR_SSL_CERT_DIR] : NULL;
-    if (net->ca_file != NULL || net->ca_dir != NULL || bundle == NULL)
-        return;
-    if (stat(bundle, &st) == 0 && S_ISDIR(st.st_mode))
-        net->ca_dir = bundle;
-    else
-        net->ca_file = bundle;
-}
-
-static void set_net(struct config *c, const struct loading *l)
+static int set_net(struct config *c, const struct loading *l, struct err *err)
 {
     const struct config_options *o = &c->options;
 
@@ -157,7 +139,7 @@ static void set_net(struct config *c, const struct loading *l)
         .first_byte_ms = o->first_byte_ms,
         .give_up_ms = o->give_up_ms,
     };
-    set_certificates(&c->net, &l->e);
+    return certificates_set(&c->net, l->arena, &l->e, err);
 }
 
 static const char *without_slash(struct arena *a, const char *url)
@@ -242,10 +224,9 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
     c->args = l->line.args;
     set_offline(c, l);
     set_log(c, l);
-    set_net(c, l);
     set_source(c, l);
     set_layout(c, l);
-    if (set_token(c, l, err) < 0)
+    if (set_net(c, l, err) < 0 || set_token(c, l, err) < 0)
         return -1;
     vec_push(a, &l->warnings, NULL);
     c->warnings = (struct config_list){.at = l->warnings.at, .len = l->warnings.len - 1};

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "sys/clock.h"
+#include "text/str.h"
 
 struct net_config {
     const struct clock *clock;        /* needed */
@@ -17,6 +18,7 @@ struct net_config {
     const char *const *insecure_http; /* HOST[:PORT] that may be asked by plain http; ends NULL */
     const char *ca_file;              /* SSL_CERT_FILE and kin; NULL: the system's roots */
     const char *ca_dir;
+    struct str ca_text;       /* certificates themselves, in place of ca_file; NULL: none */
     unsigned connections;     /* most connections of one host; 16 */
     bool connections_fixed;   /* the operator named the number: start with it */
     uint64_t limit_rate_bps;  /* bytes a second of all together; 0: none */

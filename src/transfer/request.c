@@ -176,7 +176,11 @@ static void set_connection(struct request *r, const struct url *url)
     SET(CONNECTTIMEOUT_MS, (long)r->net->connect_ms);
     SET(ERRORBUFFER, r->curl_text);
     SET(SOCKOPTFUNCTION, socket_cb);
-    if (r->net->ca_file != NULL)
+    if (r->net->ca_text.ptr != NULL)
+        SET(CAINFO_BLOB, (&(struct curl_blob){.data = str_dup(&r->arena, r->net->ca_text),
+                                              .len = r->net->ca_text.len,
+                                              .flags = CURL_BLOB_NOCOPY}));
+    else if (r->net->ca_file != NULL)
         SET(CAINFO, r->net->ca_file);
     if (r->net->ca_dir != NULL)
         SET(CAPATH, r->net->ca_dir);
