@@ -62,8 +62,8 @@ static int judge(const void *ctx, const struct http_answer *answer, struct err *
     return hf_check_claims(asked, answer, err);
 }
 
-static int hf_origin(const struct transfer_origin **out, struct source_session *s,
-                     const struct manifest *m, const struct model_file *file, struct err *err)
+static const struct transfer_origin *make_origin(struct source_session *s, const struct manifest *m,
+                                                 const struct model_file *file, struct err *err)
 {
     const struct hf_state *state = s->state;
     struct hf_origin *o = arena_new(s->arena, struct hf_origin);
@@ -71,13 +71,25 @@ static int hf_origin(const struct transfer_origin **out, struct source_session *
         str_format(s->arena, "%s/%s/resolve/%s/%s", state->base, hf_api_repo(s, m->ref.repo),
                    m->commit, url_encode(s->arena, str_from(file->path), "/"));
 
-    if (url_parse(&o->origin.url, s->arena, str_from(text), err) < 0)
-        return err_wrap(err, "%s: %s", m->ref.text, file->path);
+    if (url_parse(&o->origin.url, s->arena, str_from(text), err) < 0) {
+        (void)err_wrap(err, "%s: %s", m->ref.text, file->path);
+        return NULL;
+    }
     o->asked = hf_api_asked(s, &m->ref, m->commit, file);
     o->origin.authorization = state->authorization;
     o->origin.judge = judge;
     o->origin.judge_ctx = &o->asked;
-    *out = &o->origin;
+    return &o->origin;
+}
+
+static int hf_origin(const struct transfer_origin **out, struct source_session *s,
+                     const struct manifest *m, const struct model_file *file, struct err *err)
+{
+    const struct transfer_origin *origin = make_origin(s, m, file, err);
+
+    if (origin == NULL)
+        return -1;
+    *out = origin;
     return 0;
 }
 
@@ -109,7 +121,8 @@ static int hf_access(struct source_session *s, const struct manifest *m, struct 
 
     if (file == NULL)
         return 0;
-    if (hf_origin(&origin, s, m, file, err) < 0)
+    origin = make_origin(s, m, file, err);
+    if (origin == NULL)
         return -1;
     request.url = origin->url;
     request.authorization = origin->authorization;

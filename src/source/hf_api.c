@@ -99,13 +99,13 @@ static void learn_name(struct source_session *s, const char *repo, const char *t
 
 /* One answer of status 200 about the repository; a refusal becomes its error. */
 static int ask(struct http_answer *out, struct source_session *s, struct arena *a,
-               const struct hf_asked *asked, const char *tail, size_t limit, struct err *err)
+               const struct hf_asked *asked, const char *tail, struct err *err)
 {
     const struct hf_state *state = s->state;
     struct http_request request = {
         .authorization = state->authorization,
         .accept = "application/json",
-        .body_limit = limit,
+        .body_limit = HF_ANSWER_BYTES_MAX,
         .redirects = REDIRECTS_MAX,
     };
     const char *text =
@@ -135,11 +135,11 @@ int hf_api_commit(const char **ret_commit, struct source_session *s, const struc
                                   url_encode(&scratch, str_from(ref->revision), ""));
     const char *what = str_format(&scratch, "%s: its revision", ref->text);
     struct hf_revision revision;
-    struct http_answer answer;
+    struct http_answer answer = {0};
 
     /* What cannot be read is asked for once more. */
     for (int tries = 2;; tries--) {
-        if (ask(&answer, s, &scratch, &asked, tail, HF_REVISION_BYTES_MAX, err) < 0)
+        if (ask(&answer, s, &scratch, &asked, tail, err) < 0)
             return -1;
         if (hf_parse_revision(&revision, s->arena, answer.body, what, err) == 0)
             break;
@@ -184,10 +184,10 @@ static int list_page(struct hf_listing *listing, const char **ret_query, struct 
     ARENA_SCOPED scratch = {0};
     const char *tail = str_format(&scratch, "/tree/%s?%s", asked->revision, query);
     const char *what = str_format(&scratch, "%s: its listing", asked->ref);
-    struct http_answer answer;
+    struct http_answer answer = {0};
 
     for (int tries = 2;; tries--) {
-        if (ask(&answer, s, &scratch, asked, tail, HF_PAGE_BYTES_MAX, err) < 0)
+        if (ask(&answer, s, &scratch, asked, tail, err) < 0)
             return -1;
         if (hf_parse_page(listing, s->arena, answer.body, what, err) == 0)
             break;

@@ -12,10 +12,10 @@ static bool is_web_page(struct str body)
     return str_starts(str_trim(body), STR("<"));
 }
 
-static struct json *parse(struct str body, size_t limit, const char *what, struct err *err)
+static struct json *parse(struct str body, const char *what, struct err *err)
 {
     if (!is_web_page(body))
-        return json_parse(body, limit, what, err);
+        return json_parse(body, HF_ANSWER_BYTES_MAX, what, err);
     (void)err_set(err, ERR_NET, "%s: a web page came instead of the Hub's answer", what);
     (void)err_hint(err, "a proxy or a captive portal may have answered: look at HTTPS_PROXY, "
                         "NO_PROXY and HF_ENDPOINT");
@@ -25,7 +25,7 @@ static struct json *parse(struct str body, size_t limit, const char *what, struc
 int hf_parse_revision(struct hf_revision *out, struct arena *a, struct str body, const char *what,
                       struct err *err)
 {
-    JSON_SCOPED *doc = parse(body, HF_REVISION_BYTES_MAX, what, err);
+    JSON_SCOPED *doc = parse(body, what, err);
     struct hf_revision r = {0};
     struct str sha;
 
@@ -142,7 +142,7 @@ static int read_entry(struct hf_listing *listing, struct arena *a, const struct 
 int hf_parse_page(struct hf_listing *listing, struct arena *a, struct str body, const char *what,
                   struct err *err)
 {
-    JSON_SCOPED *doc = parse(body, HF_PAGE_BYTES_MAX, what, err);
+    JSON_SCOPED *doc = parse(body, what, err);
     struct hf_listing grown = *listing;
 
     if (doc == NULL)

@@ -12,9 +12,8 @@
 #include "text/str.h"
 #include "text/vec.h"
 
-#define HF_REVISION_BYTES_MAX ((size_t)32 << 20) /* mirrors send the whole record of a model */
-#define HF_PAGE_BYTES_MAX     ((size_t)16 << 20)
-#define HF_ENTRIES_MAX        (2 * MANIFEST_FILES_MAX) /* files and folders of one listing */
+#define HF_ANSWER_BYTES_MAX ((size_t)32 << 20)       /* mirrors send the whole record of a model */
+#define HF_ENTRIES_MAX      (2 * MANIFEST_FILES_MAX) /* files and folders of one listing */
 
 struct hf_revision {
     const char *commit; /* 40 lower-case hex digits */

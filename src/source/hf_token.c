@@ -123,7 +123,7 @@ static int from_files(const char **ret_token, const char **ret_from, struct aren
                       const struct hf_token_env *env, struct err *err)
 {
     const char *paths[3];
-    struct str text;
+    struct str text = {0};
     bool named;
 
     list_paths(paths, &named, a, env);
