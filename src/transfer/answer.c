@@ -183,7 +183,11 @@ bool answer_headers(void *ctx)
     struct conn *c = ctx;
     const struct http_answer *answer = &c->request.answer;
     struct str coding = http_header_get(answer, "content-encoding");
+    const char *ip = NULL;
 
+    (void)c->t->curl->easy_getinfo(c->request.easy, CURLINFO_PRIMARY_IP, &ip);
+    if (c->pace == c->host->pace)
+        address_seen(c->host, ip);
     switch (answer->status) {
     case 301:
     case 302:

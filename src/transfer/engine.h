@@ -37,11 +37,13 @@ struct host {
     struct transfer *t;
     struct url url; /* its scheme, name and port */
     const char *name;
-    struct pace *pace; /* of the address in use */
+    struct pace *pace;       /* of the address in use */
+    struct address *address; /* in use */
     struct address *addresses;
     struct curl_slist *connect_to; /* NULL: as the name resolves */
     struct lookup *lookup;         /* of more addresses, under way */
-    unsigned active;               /* requests under way */
+    bool looked_up;
+    unsigned active; /* requests under way */
     uint64_t not_before_ms;
     uint64_t progress_ms; /* when it last did what it was asked */
     unsigned failures;    /* since then */
@@ -107,6 +109,7 @@ struct conn {
     struct transfer *t;
     struct file *file; /* NULL: free */
     struct host *host;
+    struct pace *pace; /* of the address it went to */
     unsigned link_id;
     bool canonical; /* asked of the canonical origin */
     bool ranged;    /* a Range was asked for */
@@ -229,9 +232,10 @@ void answer_end(struct conn *c, CURLcode result); /* the exchange has ended; wit
 void answer_slow(struct conn *c, enum retry_what what, const char *words);
 
 /* address.c [net] */
-void address_init(struct transfer *t, struct host *h);
-void address_collapsed(struct transfer *t, struct host *h);
-void address_poll(struct transfer *t, struct host *h);
+void address_init(struct host *h);
+void address_seen(struct host *h, const char *ip); /* that curl connected to */
+void address_collapsed(struct host *h);            /* this one gives a crawl: try another */
+void address_poll(struct host *h);
 void address_done(struct host *h);
 
 #endif

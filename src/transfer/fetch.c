@@ -112,7 +112,7 @@ static void count(struct conn *c, size_t len)
         c->first_ms = c->window_ms = now_ms;
     c->got += len;
     t->received += len;
-    pace_bytes(c->host->pace, len);
+    pace_bytes(c->pace, len);
     rate_take(&t->rate, len);
 }
 
@@ -184,7 +184,12 @@ static void clear(struct conn *c, struct file *f, struct ranges_span span)
 {
     struct request request = c->request;
 
-    *c = (struct conn){.request = request, .t = f->t, .file = f, .host = f->host, .span = span};
+    *c = (struct conn){.request = request,
+                       .t = f->t,
+                       .file = f,
+                       .host = f->host,
+                       .pace = f->host->pace,
+                       .span = span};
 }
 
 int fetch_start(struct conn *c, struct file *f, struct ranges_span span, struct err *err)

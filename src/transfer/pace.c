@@ -16,6 +16,14 @@ void pace_init(struct pace *p, unsigned max, bool fixed, uint64_t now_ms)
     p->allowed = fixed || max < PACE_START ? max : PACE_START;
 }
 
+void pace_restart(struct pace *p, uint64_t now_ms)
+{
+    p->bytes = 0;
+    p->epoch_ms = now_ms;
+    p->idle = false;
+    p->bad = 0;
+}
+
 void pace_bytes(struct pace *p, uint64_t n)
 {
     p->bytes += n;

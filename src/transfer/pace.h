@@ -46,6 +46,9 @@ enum pace_change {
 
 void pace_init(struct pace *p, unsigned max, bool fixed, uint64_t now_ms);
 
+/* The address is in use again after a while: what is being measured begins anew. */
+void pace_restart(struct pace *p, uint64_t now_ms);
+
 /* Bytes of content came over this address. */
 void pace_bytes(struct pace *p, uint64_t n);
 

@@ -29,7 +29,7 @@ static struct host *find_host(struct transfer *t, const struct url *url)
     h->progress_ms = engine_now(t);
     h->next = t->hosts;
     t->hosts = h;
-    address_init(t, h);
+    address_init(h);
     return h;
 }
 
@@ -287,8 +287,8 @@ static void tick_pace(struct transfer *t, uint64_t now_ms)
             pace_tick(h->pace, h->active, limited || now_ms < h->not_before_ms, now_ms);
 
         if (change == PACE_COLLAPSED)
-            address_collapsed(t, h);
-        address_poll(t, h);
+            address_collapsed(h);
+        address_poll(h);
     }
 }
 
