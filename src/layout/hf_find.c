@@ -60,18 +60,6 @@ int hf_blob_stat(enum hf_blob *ret_kind, struct stat *st, const struct layout_pl
     return 0;
 }
 
-/* Fills out for the open file fd, whose stat is st. */
-static void found_at(struct blob_found *out, const struct layout_place *p,
-                     const struct model_file *file, const struct stat *st, int *fd)
-{
-    if (hf_holds(p, &file->digest, st)) {
-        out->state = BLOB_VERIFIED;
-        return;
-    }
-    out->state = BLOB_UNVERIFIED;
-    out->fd = fd_take(fd);
-}
-
 static int find_own(struct blob_found *out, struct layout_place *p, const struct model_file *file,
                     const char *hex, struct err *err)
 {
@@ -86,14 +74,17 @@ static int find_own(struct blob_found *out, struct layout_place *p, const struct
     if (kind == HF_BLOB_NONE || (uint64_t)st.st_size != file->size)
         return 0;
     out->where = str_format(p->arena, "%s/blobs/%s", s->name, hex);
-    if (!hf_holds(p, &file->digest, &st)) {
-        /* Beneath the hub: a shared blob lies outside the repository. */
-        fd = file_open(p->store.fd, out->where, O_RDONLY | O_NONBLOCK, 0, &closed);
-        /* Who may not read it cannot use it either: it is fetched again, and replaced. */
-        if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != file->size)
-            return 0;
+    if (hf_holds(p, &file->digest, &st)) {
+        out->state = BLOB_VERIFIED;
+        return 0;
     }
-    found_at(out, p, file, &st, &fd);
+    /* Beneath the hub: a shared blob lies outside the repository. */
+    fd = file_open(p->store.fd, out->where, O_RDONLY | O_NONBLOCK, 0, &closed);
+    /* Who may not read it cannot use it either: it is fetched again, and replaced. */
+    if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != file->size)
+        return 0;
+    out->state = BLOB_UNVERIFIED;
+    out->fd = fd_take(&fd);
     return 0;
 }
 
@@ -134,7 +125,11 @@ static void find_plain(struct blob_found *out, const struct layout_place *p,
         if (fd < 0)
             continue;
         out->where = str_format(p->arena, "%s/snapshots/%s", s->name, path);
-        found_at(out, p, file, &st, &fd);
+        out->state = BLOB_VERIFIED;
+        if (!hf_holds_at(p, file, path, &st)) {
+            out->state = BLOB_UNVERIFIED;
+            out->fd = fd_take(&fd);
+        }
     }
 }
 
@@ -148,7 +143,7 @@ const char *hf_plain_file(struct stat *st, const struct layout_place *p,
     for (size_t i = 0; i < s->commits.len; i++) {
         FD_SCOPED fd = open_plain(st, &path, p, s->commits.at[i], file);
 
-        if (fd >= 0 && hf_holds(p, &file->digest, st))
+        if (fd >= 0 && hf_holds_at(p, file, path, st))
             return path;
     }
     return NULL;

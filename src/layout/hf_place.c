@@ -72,12 +72,62 @@ bool hf_holds(const struct layout_place *p, const struct digest *d, const struct
     return S_ISREG(st->st_mode) && blob_records_hold(p->records, d, st);
 }
 
-bool hf_holds_file(const struct layout_place *p, const struct model_file *file,
-                   const struct stat *st)
+/*
+ * Records are kept by digest, one each; copies of one blob are told apart by their paths: what they
+ * are recorded under is the digest with the path folded in (FNV-1a).
+ */
+static struct digest copy_key(const struct digest *d, const char *path)
 {
+    struct digest key = *d;
+    uint64_t fold = 0xcbf29ce484222325U;
+
+    for (const char *c = path; *c != '\0'; c++)
+        fold = (fold ^ (uint8_t)*c) * 0x100000001b3U;
+    for (size_t i = 0; i < sizeof(fold); i++)
+        key.bytes[i] ^= (uint8_t)(fold >> (8 * i));
+    return key;
+}
+
+static const char *copies_folder(const struct layout_place *p)
+{
+    return str_format(p->arena, "%s/copies", p->folder);
+}
+
+static int read_copies(const struct layout_place *p, struct err *err)
+{
+    struct hf_place *s = hf_state(p);
+
+    if (s->copies != NULL)
+        return 0;
+    return blob_records_read(&s->copies, p->arena, p->config->volume, copies_folder(p), err);
+}
+
+bool hf_holds_at(const struct layout_place *p, const struct model_file *file, const char *path,
+                 const struct stat *st)
+{
+    struct err ignored = {0};
+    struct digest key;
+
     if (!S_ISREG(st->st_mode) || (uint64_t)st->st_size != file->size)
         return false;
-    return file->size == 0 || hf_holds(p, &file->digest, st);
+    if (file->size == 0 || hf_holds(p, &file->digest, st))
+        return true;
+    if (read_copies(p, &ignored) < 0)
+        return false;
+    key = copy_key(&file->digest, path);
+    return blob_records_hold(hf_state(p)->copies, &key, st);
+}
+
+int hf_record_copy(const struct layout_place *p, const struct model_file *file, const char *path,
+                   const struct stat *st, struct err *err)
+{
+    struct digest key = copy_key(&file->digest, path);
+
+    if (read_copies(p, err) < 0)
+        return -1;
+    blob_records_set(hf_state(p)->copies, &key, st);
+    hf_state(p)->dirty = true;
+    return 0;
 }
 
 void hf_record(const struct layout_place *p, const struct digest *d, const struct stat *st)
@@ -94,6 +144,9 @@ int hf_flush(const struct layout_place *p, bool now, struct err *err)
     if (!s->dirty || p->config->read_only || (!now && now_ms - s->written_ms < FLUSH_MS))
         return 0;
     if (blob_records_write(p->records, p->config->volume, p->folder, err) < 0)
+        return -1;
+    if (s->copies != NULL &&
+        blob_records_write(s->copies, p->config->volume, copies_folder(p), err) < 0)
         return -1;
     s->dirty = false;
     s->written_ms = now_ms;

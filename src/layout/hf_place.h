@@ -37,11 +37,12 @@ struct hf_place {
     int repo_fd;      /* the folder; -1: not there (read-only) */
     int blobs_fd;     /* -1 until it is there */
     int snapshots_fd;
-    int shared_fd;       /* the shared blob store; -1: none, or not looked for yet */
-    bool shared_looked;  /* for the marker */
-    bool dirty;          /* records that are not on disk */
-    uint64_t written_ms; /* when they last were */
-    mode_t file_mode;    /* of blobs, listings and refs: 0666 as the umask leaves it */
+    int shared_fd;               /* the shared blob store; -1: none, or not looked for yet */
+    bool shared_looked;          /* for the marker */
+    struct blob_records *copies; /* NULL: not read yet */
+    bool dirty;                  /* records that are not on disk */
+    uint64_t written_ms;         /* when they last were */
+    mode_t file_mode;            /* of blobs, listings and refs: 0666 as the umask leaves it */
     enum hf_pointer pointer;
     uint64_t lock_waited_ms; /* for locks of huggingface_hub, all together */
     bool lock_passed;        /* one was not given back in time, and was named */
@@ -75,12 +76,19 @@ int hf_hostile(struct err *err, const struct layout_place *p, const char *where,
 /* The file is what was verified as d: its record holds. */
 bool hf_holds(const struct layout_place *p, const struct digest *d, const struct stat *st);
 
-/* The same for a name in a snapshot, which may be an empty file or a copy of a recorded blob. */
-bool hf_holds_file(const struct layout_place *p, const struct model_file *file,
-                   const struct stat *st);
+/*
+ * The same for the name path ("<commit>/<path>") of file in snapshots/, which may also be an empty
+ * file, or a copy of the blob that hf_record_copy() was told of.
+ */
+bool hf_holds_at(const struct layout_place *p, const struct model_file *file, const char *path,
+                 const struct stat *st);
 
 /* Records st as d; written with the next hf_flush(). */
 void hf_record(const struct layout_place *p, const struct digest *d, const struct stat *st);
+
+/* Records st as a copy of file's blob, at path in snapshots/. Copies have a file of their own. */
+int hf_record_copy(const struct layout_place *p, const struct model_file *file, const char *path,
+                   const struct stat *st, struct err *err) MUST_CHECK;
 
 /* Writes the records if there are new ones; without now only when the last time is a while ago. */
 int hf_flush(const struct layout_place *p, bool now, struct err *err) MUST_CHECK;

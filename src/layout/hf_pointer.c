@@ -49,7 +49,7 @@ static int rename_temp(const struct hf_seat *at, const char *temp, const char *n
     int rc = renameat(at->p->staging_fd, temp, at->fd, name);
 
     if (rc < 0)
-        (void)file_err(err, "%s/snapshots/%s: %s", at->p->shown, at->commit, name);
+        (void)file_err(err, "%s/snapshots/%s: %s", at->p->shown, at->m->commit, name);
     (void)unlinkat(at->p->staging_fd, temp, 0); /* rename leaves two names of one inode alone */
     return rc < 0 ? -1 : 0;
 }
@@ -70,16 +70,14 @@ static int put_symlink(const struct hf_seat *at, const char *name, const char *h
         if (symlinkat(text, at->p->staging_fd, temp) == 0)
             return rename_temp(at, temp, name, err);
     }
-    return file_err(err, "%s/snapshots/%s: link %s", at->p->shown, at->commit, name);
+    return file_err(err, "%s/snapshots/%s: link %s", at->p->shown, at->m->commit, name);
 }
 
-/*
- * A copy that holds by the blob's record, although its inode is another: same size, and the time of
- * last change of what it was copied from (hf_holds_file()).
- */
-static int put_copy(const struct hf_seat *at, const char *name, int from_dirfd, const char *from,
-                    struct err *err)
+/* A copy, recorded as such. */
+static int put_copy(const struct hf_seat *at, const char *name, const struct model_file *file,
+                    int from_dirfd, const char *from, struct err *err)
 {
+    const struct layout_place *p = at->p;
     FD_SCOPED in = file_open(from_dirfd, from, O_RDONLY | O_NONBLOCK, 0, err);
     const char *how;
     char temp[32];
@@ -88,25 +86,24 @@ static int put_copy(const struct hf_seat *at, const char *name, int from_dirfd, 
     if (in < 0)
         return -1;
     name_temp(temp);
-    if (publish_duplicate(&how, in, at->p->staging_fd, temp, hf_state(at->p)->file_mode, err) < 0)
+    if (publish_duplicate(&how, in, p->staging_fd, temp, hf_state(p)->file_mode, err) < 0 ||
+        rename_temp(at, temp, name, err) < 0)
         return -1;
-    if (fstat(in, &st) == 0) {
-        struct timespec times[2] = {st.st_atim, st.st_mtim};
-
-        (void)utimensat(at->p->staging_fd, temp, times, AT_SYMLINK_NOFOLLOW);
-    }
-    return rename_temp(at, temp, name, err);
+    if (fstatat(at->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return file_err(err, "%s/snapshots/%s: %s", p->shown, at->m->commit, name);
+    return hf_record_copy(p, file, str_format(p->arena, "%s/%s", at->m->commit, file->path), &st,
+                          err);
 }
 
 /* A copy where the kernel forbids hard links to what others own (fs.protected_hardlinks). */
-static int put_hard_link(const struct hf_seat *at, const char *name, int from_dirfd,
-                         const char *from, struct err *err)
+static int put_hard_link(const struct hf_seat *at, const char *name, const struct model_file *file,
+                         int from_dirfd, const char *from, struct err *err)
 {
     char temp[32];
 
     name_temp(temp);
     if (linkat(from_dirfd, from, at->p->staging_fd, temp, 0) < 0)
-        return put_copy(at, name, from_dirfd, from, err);
+        return put_copy(at, name, file, from_dirfd, from, err);
     return rename_temp(at, temp, name, err);
 }
 
@@ -151,6 +148,29 @@ static int bring_in(const struct hf_seat *at, const struct model_file *file, con
     return hf_sync(p, s->blobs_fd, err);
 }
 
+/*
+ * The plain file, beneath snapshots/, of another name with these bytes in the same commit: where
+ * blobs are moved, the first name of them has taken it away from the others.
+ */
+static const char *twin(const struct hf_seat *at, const struct model_file *file)
+{
+    const struct layout_place *p = at->p;
+
+    for (size_t i = 0; i < at->m->file_count; i++) {
+        const struct model_file *other = &at->m->files[i];
+        const char *path;
+        struct stat st;
+
+        if (other == file || !digest_eq(&other->digest, &file->digest))
+            continue;
+        path = str_format(p->arena, "%s/%s", at->m->commit, other->path);
+        if (fstatat(hf_state(p)->snapshots_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            hf_holds_at(p, file, path, &st))
+            return path;
+    }
+    return NULL;
+}
+
 /* From the blob's own name if it has one, else from a plain file elsewhere. */
 int hf_pointer_put(const struct hf_seat *at, const char *name, const struct model_file *file,
                    struct err *err)
@@ -170,6 +190,8 @@ int hf_pointer_put(const struct hf_seat *at, const char *name, const struct mode
     if (!own)
         plain = hf_plain_file(&st, p, file);
     if (!own && plain == NULL)
+        plain = twin(at, file);
+    if (!own && plain == NULL)
         return err_set(err, ERR_VOLUME, "%s: the blob of %s vanished while it was published",
                        p->shown, file->path);
     if (s->pointer == HF_POINTER_SYMLINK) {
@@ -178,13 +200,13 @@ int hf_pointer_put(const struct hf_seat *at, const char *name, const struct mode
         return put_symlink(at, name, hex, err);
     }
     if (s->pointer == HF_POINTER_HARD_LINK && kind != HF_BLOB_SHARED)
-        return own ? put_hard_link(at, name, s->blobs_fd, hex, err)
-                   : put_hard_link(at, name, s->snapshots_fd, plain, err);
+        return own ? put_hard_link(at, name, file, s->blobs_fd, hex, err)
+                   : put_hard_link(at, name, file, s->snapshots_fd, plain, err);
     if (kind == HF_BLOB_FILE && own) {
         if (renameat(s->blobs_fd, hex, at->fd, name) < 0)
-            return file_err(err, "%s/snapshots/%s: move %s", p->shown, at->commit, name);
+            return file_err(err, "%s/snapshots/%s: move %s", p->shown, at->m->commit, name);
         return 0;
     }
-    return own ? put_copy(at, name, s->blobs_fd, hex, err)
-               : put_copy(at, name, s->snapshots_fd, plain, err);
+    return own ? put_copy(at, name, file, s->blobs_fd, hex, err)
+               : put_copy(at, name, file, s->snapshots_fd, plain, err);
 }

@@ -13,7 +13,7 @@
 /* A directory of a snapshot. */
 struct hf_seat {
     const struct layout_place *p;
-    const char *commit;
+    const struct manifest *m;
     int fd;
     unsigned depth; /* beneath the snapshot */
 };

@@ -90,12 +90,14 @@ static int ensure(const struct walk *w, const char *name, const struct model_fil
 {
     struct stat st;
 
-    if (fstatat(w->at.fd, name, &st, 0) == 0 && hf_holds_file(w->at.p, file, &st))
+    if (fstatat(w->at.fd, name, &st, 0) == 0 &&
+        hf_holds_at(w->at.p, file, str_format(w->at.p->arena, "%s/%s", w->at.m->commit, file->path),
+                    &st))
         return 0;
     if (fstatat(w->at.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
         return hf_hostile(err, w->at.p,
                           str_format(w->at.p->arena, "%s/snapshots/%s/%s", hf_state(w->at.p)->name,
-                                     w->at.commit, file->path),
+                                     w->at.m->commit, file->path),
                           "is a directory, where a file belongs");
     return hf_pointer_put(&w->at, name, file, err);
 }
@@ -103,7 +105,7 @@ static int ensure(const struct walk *w, const char *name, const struct model_fil
 static int fill(const struct layout_place *p, const struct manifest *m, int root_fd,
                 struct err *err)
 {
-    struct walk w = {.at = {.p = p, .commit = m->commit, .fd = -1}, .root_fd = root_fd};
+    struct walk w = {.at = {.p = p, .m = m, .fd = -1}, .root_fd = root_fd};
     int rc = 0;
 
     for (size_t i = 0; i < m->file_count && rc == 0; i++) {
@@ -192,7 +194,7 @@ static int build(bool *ret_there, const struct layout_place *p, const struct man
 
 int hf_snapshot_publish(const struct layout_place *p, const struct manifest *m, struct err *err)
 {
-    const struct hf_place *s = hf_state(p);
+    struct hf_place *s = hf_state(p);
     bool there = true;
     FD_SCOPED fd = -1;
 
@@ -205,6 +207,7 @@ int hf_snapshot_publish(const struct layout_place *p, const struct manifest *m, 
     /* A blob that moves is in place at once: a run that is killed must not lose it. */
     if (there && fd < 0 && hf_open_dir(&fd, p, s->snapshots_fd, m->commit, true, err) < 0)
         return -1;
+    s->commits = (struct hf_names){0}; /* one more than there were */
     if (there && (fill(p, m, fd, err) < 0 || hf_sync(p, fd, err) < 0))
         return -1;
     return hf_sync(p, s->snapshots_fd, err);
@@ -224,7 +227,13 @@ bool hf_snapshot_complete(const struct layout_place *p, const struct manifest *m
     for (size_t i = 0; i < m->file_count; i++) {
         const struct model_file *file = &m->files[i];
 
-        if (file->wanted && (fstatat(fd, file->path, &st, 0) < 0 || !hf_holds_file(p, file, &st)))
+        if (!file->wanted)
+            continue;
+        if (fstatat(fd, file->path, &st, 0) < 0)
+            return false;
+        if (hf_holds(p, &file->digest, &st))
+            continue;
+        if (!hf_holds_at(p, file, str_format(p->arena, "%s/%s", m->commit, file->path), &st))
             return false;
     }
     return true;

@@ -128,6 +128,34 @@ static void a_blob_that_was_touched_is_hashed_once_and_not_fetched(void **state)
     hub_done(&h);
 }
 
+/* As a volume copied with its times is: records rest on inodes too. */
+static void a_blob_that_was_copied_with_its_time_is_hashed_once(void **state)
+{
+    struct hub h;
+    struct manifest m;
+    struct stat st;
+    const char *blob;
+
+    hub_init(&h, *state);
+    m = model(&h);
+    blob = str_format(h.arena, REPO "blobs/%s", hex_of(&h, contents[4].bytes, true));
+    assert_pulled(&h, &m, contents, true);
+    assert_int_equal(fstatat(h.scratch->fd, blob, &st, 0), 0);
+    {
+        struct timespec times[2] = {st.st_atim, st.st_mtim};
+
+        assert_int_equal(renameat(h.scratch->fd, blob, h.scratch->fd, "kept"), 0);
+        put(&h, blob, contents[4].bytes);
+        assert_int_equal(utimensat(h.scratch->fd, blob, times, 0), 0);
+    }
+    assert_false(hub_complete(&h, &m, true));
+    assert_pulled(&h, &m, contents, true);
+    assert_int_equal(h.hashed, 1);
+    assert_int_equal(h.fetched, 0);
+    assert_true(hub_complete(&h, &m, true));
+    hub_done(&h);
+}
+
 static void a_blob_of_wrong_bytes_or_wrong_size_is_fetched_and_replaced(void **state)
 {
     static const char *const wrong[] = {"9876543210 weights", "0123", ""};
@@ -398,6 +426,7 @@ int main(void)
         SCRATCH_TEST(the_second_pull_fetches_and_hashes_nothing),
         SCRATCH_TEST(whatever_name_is_lost_the_model_is_incomplete_and_is_mended),
         SCRATCH_TEST(a_blob_that_was_touched_is_hashed_once_and_not_fetched),
+        SCRATCH_TEST(a_blob_that_was_copied_with_its_time_is_hashed_once),
         SCRATCH_TEST(a_blob_of_wrong_bytes_or_wrong_size_is_fetched_and_replaced),
         SCRATCH_TEST(a_selection_makes_no_listing_of_the_whole_but_a_named_commit_does),
         SCRATCH_TEST(a_larger_selection_brings_only_the_difference),
