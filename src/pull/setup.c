@@ -25,6 +25,13 @@ static void show_notice(void *ctx, const char *text)
     report_note(pull->report, REPORT_INFO, "network", NULL, "%s", text);
 }
 
+static void show_store(void *ctx, const char *text)
+{
+    struct pull *pull = ctx;
+
+    report_note(pull->report, REPORT_WARN, "store", NULL, "%s", text);
+}
+
 static void tell_volume(const struct pull *pull)
 {
     const struct volume *v = &pull->volume;
@@ -51,6 +58,9 @@ int pull_setup(struct pull *pull, struct arena *a, const struct config *config,
     pull->change = config->layout;
     pull->change.volume = &pull->volume;
     pull->change.read_only = false;
+    pull->change.clock = pull->clock;
+    pull->change.notice = show_store;
+    pull->change.notice_ctx = pull;
     pull->look = pull->change;
     pull->look.read_only = true;
     tell_volume(pull);
