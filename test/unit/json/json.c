@@ -1,13 +1,10 @@
 #include "json/json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "../check.h"
+#include "../child.h"
 
 static struct json *parse(const char *text)
 {
@@ -19,29 +16,22 @@ static struct json *parse(const char *text)
     return doc;
 }
 
-/* Where no descriptor is left no library can be opened. Must run before the first document. */
+static bool parse_without_descriptors(void *ctx)
+{
+    struct rlimit limit = take_descriptors();
+    struct err err = {0};
+    bool failed = json_parse(STR("[]"), 10, "doc", &err) == NULL;
+
+    (void)ctx;
+    give_descriptors(limit);
+    return failed && err.code == ERR_USAGE && strstr(err_hint_of(&err), "libjansson4") != NULL;
+}
+
+/* Must run before the first document. */
 static void without_the_library_the_package_is_named(void **state)
 {
-    int status = 0;
-    pid_t child;
-
     (void)state;
-    (void)fflush(NULL);
-    child = fork();
-    if (child == 0) {
-        struct rlimit limit;
-        struct err err = {0};
-        bool failed;
-
-        (void)getrlimit(RLIMIT_NOFILE, &limit);
-        (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, limit.rlim_max});
-        failed = json_parse(STR("[]"), 10, "doc", &err) == NULL && err.code == ERR_USAGE &&
-                 strstr(err_hint_of(&err), "libjansson4") != NULL;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-        exit(failed ? 0 : 1);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+    in_child(parse_without_descriptors, NULL);
 }
 
 static void getters_give_what_is_there(void **state)

@@ -4,20 +4,16 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-
 #include "../check.h"
+#include "../child.h"
 #include "sys/fd.h"
 
 /* Each test has a directory "in" of its own, open as dir, and beside it "outside" with a file. */
@@ -56,7 +52,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static int teardown(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
 
     (void)close(p->dir);
     return nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -94,38 +90,9 @@ static bool is_empty(int dir, const char *path)
     return unlinkat(dir, path, AT_REMOVEDIR) == 0 && mkdirat(dir, path, 0755) == 0;
 }
 
-/* Runs a check in a process of its own, for what cannot be taken back. */
-static void in_child(bool (*check)(int dir), int dir)
-{
-    int status = 0;
-    pid_t child;
-
-    (void)fflush(NULL);
-    child = fork();
-    if (child == 0)
-        exit(check(dir) ? 0 : 1);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-}
-
-/* From now on this process gets this errno from one system call, as a container's filter does. */
-static bool deny(long call, int sys)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)sys),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
-
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 static void open_gives_a_descriptor_that_no_child_inherits(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     struct err err = {0};
     FD_SCOPED fd = file_open(p->dir, "new", O_WRONLY | O_CREAT | O_EXCL, 0640, &err);
 
@@ -138,7 +105,7 @@ static void open_gives_a_descriptor_that_no_child_inherits(void **state)
 
 static void open_takes_a_mode_that_means_nothing(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     struct err err = {0};
     FD_SCOPED fd = file_open(p->dir, ".", O_RDONLY | O_DIRECTORY, 0644, &err);
 
@@ -147,7 +114,7 @@ static void open_takes_a_mode_that_means_nothing(void **state)
 
 static void a_missing_file_is_told_by_name_and_errno(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     struct err err = {0};
 
     assert_int_equal(file_open(p->dir, "a/missing", O_RDONLY, 0, &err), -1);
@@ -170,7 +137,7 @@ static void plant_links(int dir)
 
 static void nothing_leads_out_of_the_directory(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
 
     plant_links(p->dir);
     for (size_t i = 0; i < sizeof(ways_out) / sizeof(ways_out[0]); i++) {
@@ -223,28 +190,45 @@ static bool long_names_are_refused(int dir)
     return file_open(dir, path, O_RDONLY, 0, &err) < 0 && err.sys == ENAMETOOLONG;
 }
 
-static bool without_openat2(int dir)
+/* Longer than PATH_MAX, where no kernel looks at the whole. */
+static bool long_paths_are_refused(int dir)
 {
-    return deny(SYS_openat2, ENOSYS) && walk_is_as_strict(dir) && long_names_are_refused(dir);
+    char path[5001] = "";
+    struct err err = {0};
+
+    for (size_t i = 0; i < 5000; i += 2)
+        memcpy(path + i, "a/", 2);
+    path[4999] = 'x';
+    return file_mkdirs(dir, path, NULL, &err) < 0 && err.sys == ENAMETOOLONG &&
+           file_replace(dir, path, "sub", STR("x"), 0644, &err) < 0 && err.sys == ENAMETOOLONG;
 }
 
-static bool with_a_filter_on_openat2(int dir)
+static bool without_openat2(void *ctx)
 {
+    int dir = *(const int *)ctx;
+    return deny(SYS_openat2, ENOSYS) && walk_is_as_strict(dir) && long_names_are_refused(dir) &&
+           long_paths_are_refused(dir);
+}
+
+static bool with_a_filter_on_openat2(void *ctx)
+{
+    int dir = *(const int *)ctx;
     return deny(SYS_openat2, EPERM) && walk_is_as_strict(dir);
 }
 
 static void without_openat2_the_path_is_walked(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
 
     plant_links(p->dir);
-    in_child(without_openat2, p->dir);
-    in_child(with_a_filter_on_openat2, p->dir);
+    in_child(without_openat2, &p->dir);
+    in_child(with_a_filter_on_openat2, &p->dir);
     assert_true(long_names_are_refused(p->dir));
 }
 
-static bool races_end(int dir)
+static bool races_end(void *ctx)
 {
+    int dir = *(const int *)ctx;
     struct err err = {0};
 
     return deny(SYS_openat2, EAGAIN) && file_open(dir, "x", O_RDONLY, 0, &err) < 0 &&
@@ -253,14 +237,14 @@ static bool races_end(int dir)
 
 static void an_open_that_always_races_gives_up(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
 
-    in_child(races_end, p->dir);
+    in_child(races_end, &p->dir);
 }
 
 static void mkdirs_makes_what_is_missing(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     struct err err = {0};
 
     assert_int_equal(file_mkdirs(p->dir, "a/b/c", NULL, &err), 0);
@@ -273,7 +257,7 @@ static void mkdirs_makes_what_is_missing(void **state)
 
 static void mkdirs_fails_where_something_is_in_the_way(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     struct err err = {0};
     char path[5000];
 
@@ -310,7 +294,7 @@ static void new_directories_take_after_the_volume(void **state)
         {022, 01777, 0777}, {077, 0777, 0700},   {027, 0777, 0770},
         {002, 0755, 0775},  {0, 0700, 0777},     {077, 02775, 02700},
     };
-    const struct place *p = *state;
+    struct place *p = *state;
     struct err err = {0};
     struct stat like;
 
@@ -329,8 +313,9 @@ static void new_directories_take_after_the_volume(void **state)
     }
 }
 
-static bool refused_group_stays_without_rights(int dir)
+static bool refused_group_stays_without_rights(void *ctx)
 {
+    int dir = *(const int *)ctx;
     struct err err = {0};
     struct stat like;
     struct stat st;
@@ -345,13 +330,14 @@ static bool refused_group_stays_without_rights(int dir)
 
 static void a_group_that_cannot_be_given_gets_no_rights(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
 
-    in_child(refused_group_stays_without_rights, p->dir);
+    in_child(refused_group_stays_without_rights, &p->dir);
 }
 
-static bool refused_modes_do_no_harm(int dir)
+static bool refused_modes_do_no_harm(void *ctx)
 {
+    int dir = *(const int *)ctx;
     struct err err = {0};
     struct stat like;
 
@@ -364,15 +350,128 @@ static bool refused_modes_do_no_harm(int dir)
 
 static void a_filesystem_without_modes_serves(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
 
-    in_child(refused_modes_do_no_harm, p->dir);
+    in_child(refused_modes_do_no_harm, &p->dir);
     expect_text(p->dir, "a/file", "x");
+}
+
+static bool a_foreign_group_is_taken_or_left(void *ctx)
+{
+    int dir = *(const int *)ctx;
+    struct err err = {0};
+    struct stat like;
+    struct stat st;
+    bool taken;
+
+    if (fstat(dir, &like) < 0)
+        return false;
+    like.st_gid += 1;
+    like.st_mode = S_IFDIR | 02775;
+    if (file_mkdirs(dir, "a", &like, &err) < 0 || fstatat(dir, "a", &st, 0) < 0)
+        return false;
+    taken = st.st_gid == like.st_gid;
+    return taken == (geteuid() == 0) && (st.st_mode & 07777) == (taken ? 02775 : 0755);
+}
+
+static void new_directories_take_the_group_where_they_may(void **state)
+{
+    struct place *p = *state;
+
+    in_child(a_foreign_group_is_taken_or_left, &p->dir);
+}
+
+/* glibc's fstat() is one or the other. */
+static bool no_stat(void *ctx)
+{
+    int dir = *(const int *)ctx;
+    ARENA_SCOPED a = {0};
+    struct err err = {0};
+    struct stat like;
+    struct str got;
+
+    if (fstat(dir, &like) < 0 || !deny(SYS_newfstatat, EIO) || !deny(SYS_fstat, EIO))
+        return false;
+    return file_mkdirs(dir, "a", &like, &err) == 0 &&
+           file_read_all(&got, &a, dir, "file", 10, &err) < 0 && err.sys == EIO;
+}
+
+static bool no_mkdir(void *ctx)
+{
+    struct err err = {0};
+
+    return deny(SYS_mkdirat, EROFS) && file_mkdirs(*(const int *)ctx, "b", NULL, &err) < 0 &&
+           err.sys == EROFS && strcmp(err.msg, "mkdir b: Read-only file system") == 0;
+}
+
+static bool no_create(void *ctx)
+{
+    struct err err = {0};
+
+    return deny(SYS_openat, EACCES) &&
+           file_replace(*(const int *)ctx, "file", ".", STR("new"), 0644, &err) < 0 &&
+           err.sys == EACCES;
+}
+
+/* Where NFS tells of a full disk. */
+static bool no_close(void *ctx)
+{
+    struct err err = {0};
+
+    return deny(SYS_close, EDQUOT) &&
+           file_replace(*(const int *)ctx, "file", ".", STR("new"), 0644, &err) < 0 &&
+           err.code == ERR_NO_SPACE && strstr(err.msg, "close") != NULL;
+}
+
+static void a_volume_that_fails_is_told(void **state)
+{
+    struct place *p = *state;
+
+    put(p->dir, "file", "old");
+    in_child(no_stat, &p->dir);
+    in_child(no_mkdir, &p->dir);
+    in_child(no_create, &p->dir);
+    in_child(no_close, &p->dir);
+    expect_text(p->dir, "file", "old");
+}
+
+static int pipe_to_drain;
+
+static void drain(int number)
+{
+    static char text[4096];
+    ssize_t got = read(pipe_to_drain, text, sizeof(text));
+
+    (void)number;
+    (void)got;
+}
+
+/* Without SA_RESTART a signal ends the write that waits, and the next one goes on. */
+static bool interrupted_writes_go_on(void *ctx)
+{
+    static char text[200 * 1024];
+    struct itimerval every = {{0, 500}, {0, 500}};
+    struct err err = {0};
+    int fds[2];
+
+    (void)ctx;
+    if (pipe(fds) < 0)
+        return false;
+    pipe_to_drain = fds[0];
+    (void)sigaction(SIGALRM, &(struct sigaction){.sa_handler = drain}, NULL);
+    (void)setitimer(ITIMER_REAL, &every, NULL);
+    return file_write_all(fds[1], (struct str){text, sizeof(text)}, "pipe", &err) == 0;
+}
+
+static void a_signal_does_not_end_a_write(void **state)
+{
+    (void)state;
+    in_child(interrupted_writes_go_on, NULL);
 }
 
 static void read_all_takes_files_up_to_the_limit(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     ARENA_SCOPED a = {0};
     struct err err = {0};
     struct str got = STR("kept");
@@ -410,7 +509,7 @@ static void read_all_needs_no_size_beforehand(void **state)
 
 static void read_all_refuses_what_is_no_file_and_does_not_wait(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     ARENA_SCOPED a = {0};
     struct err err = {0};
     struct str got;
@@ -437,8 +536,9 @@ static void a_full_disk_has_its_own_code(void **state)
 }
 
 /* The limit lets the first part through: the rest must be tried, and fail. */
-static bool short_writes_are_seen(int dir)
+static bool short_writes_are_seen(void *ctx)
 {
+    int dir = *(const int *)ctx;
     struct rlimit limit;
     struct err err = {0};
     char text[100];
@@ -459,12 +559,12 @@ static bool short_writes_are_seen(int dir)
 
 static void a_write_that_fails_leaves_the_old_file_and_no_other(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     struct stat st;
 
     put(p->dir, "old", "old");
     assert_int_equal(mkdirat(p->dir, "tmp", 0755), 0);
-    in_child(short_writes_are_seen, p->dir);
+    in_child(short_writes_are_seen, &p->dir);
     assert_int_equal(fstatat(p->dir, "short", &st, 0), 0);
     assert_int_equal(st.st_size, 60);
     expect_text(p->dir, "old", "old");
@@ -473,7 +573,7 @@ static void a_write_that_fails_leaves_the_old_file_and_no_other(void **state)
 
 static void replace_sets_text_and_mode_whatever_the_umask(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     struct err err = {0};
 
     assert_int_equal(file_mkdirs(p->dir, "a/tmp", NULL, &err), 0);
@@ -490,7 +590,7 @@ static void replace_sets_text_and_mode_whatever_the_umask(void **state)
 
 static void replace_cleans_up_when_it_cannot(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     struct err err = {0};
 
     assert_int_equal(file_mkdirs(p->dir, "tmp", NULL, &err), 0);
@@ -504,16 +604,18 @@ static void replace_cleans_up_when_it_cannot(void **state)
     assert_true(is_empty(p->dir, "tmp"));
 }
 
-static bool fsync_fails(int dir)
+static bool fsync_fails(void *ctx)
 {
+    int dir = *(const int *)ctx;
     struct err err = {0};
 
     return deny(SYS_fsync, EIO) && file_replace(dir, "x", "tmp", STR("x"), 0644, &err) < 0 &&
            err.sys == EIO && file_sync_dir(dir, "x", &err) < 0 && err.sys == EIO;
 }
 
-static bool fsync_is_not_offered(int dir)
+static bool fsync_is_not_offered(void *ctx)
 {
+    int dir = *(const int *)ctx;
     struct err err = {0};
 
     return deny(SYS_fsync, EINVAL) && file_replace(dir, "y", "tmp", STR("y"), 0644, &err) == 0 &&
@@ -522,19 +624,19 @@ static bool fsync_is_not_offered(int dir)
 
 static void what_could_not_be_synced_is_not_published(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
 
     assert_int_equal(mkdirat(p->dir, "tmp", 0755), 0);
-    in_child(fsync_fails, p->dir);
+    in_child(fsync_fails, &p->dir);
     assert_int_equal(faccessat(p->dir, "x", F_OK, 0), -1);
     assert_true(is_empty(p->dir, "tmp"));
-    in_child(fsync_is_not_offered, p->dir);
+    in_child(fsync_is_not_offered, &p->dir);
     expect_text(p->dir, "y", "y");
 }
 
 static void sync_dir_finds_the_directory_of_a_path(void **state)
 {
-    const struct place *p = *state;
+    struct place *p = *state;
     struct err err = {0};
 
     assert_int_equal(mkdirat(p->dir, "sub", 0755), 0);
@@ -570,31 +672,29 @@ static void each_cause_has_its_way_out(void **state)
     }
 }
 
-static bool umask_without_proc(int dir)
+static bool umask_without_proc(void *ctx)
 {
-    struct rlimit limit;
+    struct rlimit limit = take_descriptors();
     mode_t mask;
 
-    (void)dir;
+    (void)ctx;
     (void)umask(0135);
-    (void)getrlimit(RLIMIT_NOFILE, &limit);
-    (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, limit.rlim_max});
     mask = file_umask();
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    give_descriptors(limit);
     return mask == 0135 && umask(0) == 0135;
 }
 
 static void the_umask_is_read_and_left_alone(void **state)
 {
     static const mode_t masks[] = {0, 022, 077, 0777};
-    const struct place *p = *state;
+    struct place *p = *state;
 
     for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
         (void)umask(masks[i]);
         assert_int_equal(file_umask(), masks[i]);
         assert_int_equal(umask(022), masks[i]);
     }
-    in_child(umask_without_proc, p->dir);
+    in_child(umask_without_proc, &p->dir);
 }
 
 static void random_names_are_hex_of_the_asked_length(void **state)
@@ -628,6 +728,9 @@ int main(void)
         TEST(new_directories_take_after_the_volume),
         TEST(a_group_that_cannot_be_given_gets_no_rights),
         TEST(a_filesystem_without_modes_serves),
+        TEST(new_directories_take_the_group_where_they_may),
+        TEST(a_volume_that_fails_is_told),
+        TEST(a_signal_does_not_end_a_write),
         TEST(read_all_takes_files_up_to_the_limit),
         TEST(read_all_needs_no_size_beforehand),
         TEST(read_all_refuses_what_is_no_file_and_does_not_wait),

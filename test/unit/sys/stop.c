@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../check.h"
+#include "../child.h"
 #include "sys/clock.h"
 
 #define LONG_MS ((uint64_t)60 * 1000)
@@ -30,6 +31,32 @@ static void a_wish_can_be_had_without_handlers(void **state)
     assert_true(stop_wait_ms(LONG_MS));
     stop_request(0);
     assert_false(stop_wanted());
+}
+
+static bool install_without_descriptors(void *ctx)
+{
+    struct rlimit limit = take_descriptors();
+    struct err err = {0};
+    bool failed = stop_install(&err) < 0;
+
+    (void)ctx;
+    give_descriptors(limit);
+    return failed && err.sys == EMFILE && stop_fd() == -1;
+}
+
+static bool install_without_handlers(void *ctx)
+{
+    struct err err = {0};
+
+    (void)ctx;
+    return deny(SYS_rt_sigaction, EPERM) && stop_install(&err) < 0 && err.sys == EPERM;
+}
+
+static void handlers_that_cannot_be_had_are_told(void **state)
+{
+    (void)state;
+    in_child(install_without_descriptors, NULL);
+    in_child(install_without_handlers, NULL);
 }
 
 static int install(void **state)
@@ -131,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wish_can_be_had_without_handlers),
+        cmocka_unit_test(handlers_that_cannot_be_had_are_told),
         cmocka_unit_test_setup(signals_are_kept_and_make_the_descriptor_readable, install),
         cmocka_unit_test_setup(the_first_signal_is_the_one_that_counts, install),
         cmocka_unit_test_setup(a_broken_pipe_is_an_errno, install),
