@@ -30,25 +30,31 @@ static uint32_t take_pattern(struct str *s)
     return code == '\\' ? '/' : code;
 }
 
-/* What is between the brackets of a set; pattern stands after the `[`. False if there is no end. */
-static bool set_body(struct str *body, struct str *pattern)
+/*
+ * What is between the brackets of a set; pattern stands after the `[`. False if there is no end. No
+ * set ends after sets_end, so that a row of open brackets is not searched again from each of them.
+ */
+static bool set_body(struct str *body, struct str *pattern, const char *sets_end)
 {
-    size_t i = 0;
+    const char *at = pattern->ptr;
 
-    if (i < pattern->len && pattern->ptr[i] == '!')
-        i++;
-    if (i < pattern->len && pattern->ptr[i] == ']')
-        i++;
-    while (i < pattern->len && pattern->ptr[i] != ']')
-        i++;
-    if (i >= pattern->len)
+    if (at < sets_end && *at == '!')
+        at++;
+    if (at < sets_end && *at == ']')
+        at++;
+    while (at < sets_end && *at != ']')
+        at++;
+    if (at >= sets_end)
         return false;
-    *body = (struct str){pattern->ptr, i};
-    *pattern = (struct str){pattern->ptr + i + 1, pattern->len - i - 1};
+    *body = (struct str){pattern->ptr, (size_t)(at - pattern->ptr)};
+    *pattern = (struct str){at + 1, pattern->len - body->len - 1};
     return true;
 }
 
-/* A range whose ends are in the wrong order holds nothing, as in Python. */
+/*
+ * A range whose ends are in the wrong order holds nothing, as in Python. There a `!` after such a
+ * range at the start of a set turns the whole set round, by an accident that is not copied.
+ */
 static bool set_has(struct str body, uint32_t c)
 {
     bool negated = body.len > 0 && body.ptr[0] == '!';
@@ -70,25 +76,16 @@ static bool set_has(struct str body, uint32_t c)
 }
 
 /* Whether the pattern's next element, no star, takes c; the element is taken off the pattern. */
-static bool element_takes(struct str *pattern, uint32_t c)
+static bool element_takes(struct str *pattern, const char *sets_end, uint32_t c)
 {
     uint32_t element = take_pattern(pattern);
     struct str body;
 
     if (element == '?')
         return true;
-    if (element == '[' && set_body(&body, pattern))
+    if (element == '[' && set_body(&body, pattern, sets_end))
         return set_has(body, c);
     return element == c;
-}
-
-static bool is_only_stars(struct str pattern)
-{
-    size_t i = 0;
-
-    while (i < pattern.len && pattern.ptr[i] == '*')
-        i++;
-    return i == pattern.len;
 }
 
 /*
@@ -101,6 +98,8 @@ static bool match(struct str pattern, struct str path, bool open_end)
     struct str star_pattern = {0};
     struct str star_path = {0};
     bool has_star = false;
+    const char *last = pattern.len == 0 ? NULL : memrchr(pattern.ptr, ']', pattern.len);
+    const char *sets_end = last == NULL ? pattern.ptr : last + 1;
 
     for (;;) {
         if (pattern.len > 0 && pattern.ptr[0] == '*') {
@@ -113,8 +112,8 @@ static bool match(struct str pattern, struct str path, bool open_end)
         if (pattern.len == 0 && (open_end || path.len == 0))
             return true;
         if (path.len == 0)
-            return is_only_stars(pattern);
-        if (pattern.len > 0 && element_takes(&pattern, take(&path)))
+            return false;
+        if (pattern.len > 0 && element_takes(&pattern, sets_end, take(&path)))
             continue;
         if (!has_star || star_path.len == 0)
             return false;

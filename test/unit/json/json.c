@@ -160,6 +160,7 @@ static int never(void *ctx, struct str key, const struct json *value)
 static void members_come_in_the_order_of_the_document(void **state)
 {
     JSON_SCOPED *doc = parse("{\"z\":1,\"a\":2,\"m\":3,\"b\":4}");
+    JSON_SCOPED *list = parse("[{\"y\":1,\"x\":3.0}]");
     ARENA_SCOPED a = {0};
     struct buf keys = buf_new(&a, 100);
 
@@ -167,6 +168,8 @@ static void members_come_in_the_order_of_the_document(void **state)
     assert_int_equal(json_each(doc, join_keys, &keys), 33);
     assert_string_equal(keys.ptr, "zam");
     buf_truncate(&keys, 0);
+    assert_int_equal(json_each(json_at(list, 0), join_keys, &keys), 0);
+    assert_string_equal(keys.ptr, "yx");
     assert_int_equal(json_each(json_get(doc, "z"), never, NULL), 0);
     assert_int_equal(json_each(NULL, never, NULL), 0);
 }

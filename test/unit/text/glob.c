@@ -158,6 +158,20 @@ static void many_stars_cost_the_product_of_the_lengths_at_most(void **state)
         glob_match((struct str){pattern, sizeof(pattern) - 1}, (struct str){path, sizeof(path)}));
 }
 
+static void open_brackets_are_not_searched_for_their_end_again_and_again(void **state)
+{
+    char pattern[3000];
+    char path[6000];
+
+    (void)state;
+    memset(pattern, '[', sizeof(pattern));
+    memset(path, '[', sizeof(path));
+    pattern[0] = '*';
+    pattern[sizeof(pattern) - 1] = 'x';
+    assert_false(
+        glob_match((struct str){pattern, sizeof(pattern)}, (struct str){path, sizeof(path)}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_backslash_stands_for_a_slash),
         cmocka_unit_test(bytes_that_are_no_utf8_stand_for_themselves),
         cmocka_unit_test(many_stars_cost_the_product_of_the_lengths_at_most),
+        cmocka_unit_test(open_brackets_are_not_searched_for_their_end_again_and_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
