@@ -28,9 +28,9 @@ struct net_config net_config_defaults(const struct net_config *net)
     n.stall_bps = n.stall_bps != 0 ? n.stall_bps : 1000;
     n.give_up_ms = n.give_up_ms != 0 ? n.give_up_ms : 120000;
     n.longest_wait_ms = n.longest_wait_ms != 0 ? n.longest_wait_ms : 360000;
-    /* Who shall give up sooner than these must not be kept by them. */
-    n.connect_ms = n.connect_ms < n.give_up_ms ? n.connect_ms : n.give_up_ms;
-    n.stall_ms = n.stall_ms < n.give_up_ms ? n.stall_ms : n.give_up_ms;
+    /* Who shall give up sooner than these gets a second try in that time. */
+    n.connect_ms = n.connect_ms < n.give_up_ms / 2 ? n.connect_ms : n.give_up_ms / 2;
+    n.stall_ms = n.stall_ms < n.give_up_ms / 2 ? n.stall_ms : n.give_up_ms / 2;
     return n;
 }
 
