@@ -298,6 +298,31 @@ static int try_read_only(struct job *job, struct err *err)
     return 0;
 }
 
+static bool is_published(const struct digest *digest, void *ctx)
+{
+    const struct manifest *m = ctx;
+
+    for (size_t i = 0; i < m->file_count; i++) {
+        if (m->files[i].wanted && digest_eq(&m->files[i].digest, digest))
+            return true;
+    }
+    return false;
+}
+
+/* All blobs are there: the model appears, its receipt is written, what the dead left goes. */
+static int publish(struct job *job, struct err *err)
+{
+    job_move(job, JOB_PUBLISHING);
+    if (job->place.layout->publish_model(&job->place, &job->manifest, job->whole, err) < 0 ||
+        receipt_write(&job->manifest, &job->pull->volume, job->place.folder,
+                      job->want->ref.revision, err) < 0)
+        return err_wrap(err, "%s", job_name(job));
+    staging_sweep(job->place.staging_fd, lease_token(job->lease), is_published, &job->manifest);
+    tell_published(job);
+    job_move(job, JOB_DONE);
+    return 0;
+}
+
 /* All that follows once the lease is ours. */
 static int fill(struct job *job, struct err *err)
 {
@@ -325,14 +350,7 @@ static int fill(struct job *job, struct err *err)
         job_move(job, JOB_WAITING);
         return 0;
     }
-    job_move(job, JOB_PUBLISHING);
-    if (job->place.layout->publish_model(&job->place, &job->manifest, job->whole, err) < 0 ||
-        receipt_write(&job->manifest, &job->pull->volume, job->place.folder,
-                      job->want->ref.revision, err) < 0)
-        return -1;
-    tell_published(job);
-    job_move(job, JOB_DONE);
-    return 0;
+    return publish(job, err);
 }
 
 /* How long the default waits for a holder whose bytes do not move: its own patience and a little.
