@@ -22,7 +22,7 @@ static const unsigned moves[JOB_STATES] = {
     [JOB_CHECKING] = TO(JOB_DONE) | TO(JOB_WAITING) | TO(JOB_DOWNLOADING) | TO(JOB_FAILED),
     [JOB_WAITING] = TO(JOB_CHECKING) | TO(JOB_FAILED),
     [JOB_DOWNLOADING] = TO(JOB_PUBLISHING) | TO(JOB_WAITING) | TO(JOB_FAILED),
-    [JOB_PUBLISHING] = TO(JOB_DONE) | TO(JOB_FAILED),
+    [JOB_PUBLISHING] = TO(JOB_DONE) | TO(JOB_WAITING) | TO(JOB_FAILED),
     [JOB_DONE] = 0,
     [JOB_FAILED] = 0,
 };
@@ -298,6 +298,15 @@ static int try_read_only(struct job *job, struct err *err)
     return 0;
 }
 
+/* Somebody has taken over, thinking us dead: they go on, and we wait for them. */
+static int wait_for_successor(struct job *job)
+{
+    report_note(job->pull->report, REPORT_WARN, "lease_lost", job_name(job),
+                "the lease was lost, somebody else took over; waiting for them");
+    job_move(job, JOB_WAITING);
+    return 0;
+}
+
 static bool is_published(const struct digest *digest, void *ctx)
 {
     const struct manifest *m = ctx;
@@ -315,9 +324,13 @@ static int publish(struct job *job, struct err *err)
     job_move(job, JOB_PUBLISHING);
     if (job->place.layout->publish_model(&job->place, &job->manifest, job->whole, err) < 0 ||
         receipt_write(&job->manifest, &job->pull->volume, job->place.folder,
-                      job->want->ref.revision, err) < 0)
-        return err_wrap(err, "%s", job_name(job));
+                      job->want->ref.revision, err) < 0) {
+        if (!lease_lost(job->lease))
+            return err_wrap(err, "%s", job_name(job));
+        return wait_for_successor(job);
+    }
     staging_sweep(job->place.staging_fd, lease_token(job->lease), is_published, &job->manifest);
+    receipt_sweep(&job->pull->volume, job->place.folder);
     tell_published(job);
     job_move(job, JOB_DONE);
     return 0;
@@ -344,12 +357,8 @@ static int fill(struct job *job, struct err *err)
     fetch_survey_close(&survey);
     if (r < 0)
         return -1;
-    if (lost) {
-        report_note(job->pull->report, REPORT_WARN, "lease_lost", job_name(job),
-                    "the lease was lost, somebody else took over; waiting for them");
-        job_move(job, JOB_WAITING);
-        return 0;
-    }
+    if (lost)
+        return wait_for_successor(job);
     return publish(job, err);
 }
 

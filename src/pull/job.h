@@ -5,7 +5,7 @@
  *     checking -> waiting                it is not; somebody else has the lease, or nobody yet
  *     waiting -> checking                the lease is ours: did the last holder complete it?
  *     checking -> downloading -> publishing -> done
- *     downloading -> waiting             the lease was lost: somebody took over
+ *     downloading, publishing -> waiting the lease was lost: somebody took over
  *     any -> failed
  *
  * Invariant: the lease is held in downloading and publishing, never in waiting, done or failed.

@@ -108,4 +108,5 @@ void staging_sweep(int dirfd, const char *token, bool (*published)(const struct 
              (published(&staged->digest, ctx) || is_empty(dirfd, staged))))
             (void)unlinkat(dirfd, staged->name, 0);
     }
+    file_sweep(dirfd, ".");
 }

@@ -182,3 +182,10 @@ int receipt_write(const struct manifest *m, const struct volume *v, const char *
         put_file(&b, &m->files[i]);
     return sealed_write(&b, v, path_of(&scratch, folder, revision), err);
 }
+
+void receipt_sweep(const struct volume *v, const char *folder)
+{
+    ARENA_SCOPED a = {0};
+
+    file_sweep(v->fd, sealed_path(&a, folder, "."));
+}

@@ -60,6 +60,9 @@ int receipt_read(struct manifest *out, struct arena *a, const struct volume *v, 
 int receipt_write(const struct manifest *m, const struct volume *v, const char *folder,
                   const char *revision, struct err *err) MUST_CHECK;
 
+/* Removes what kills left of receipts and records half written; for the holder of the lease. */
+void receipt_sweep(const struct volume *v, const char *folder);
+
 /* Parses the text of a receipt; the fuzz target. False: counts as absent. */
 bool receipt_parse(struct manifest *out, struct arena *a, struct str text);
 

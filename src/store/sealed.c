@@ -6,7 +6,6 @@
 #include "sys/file.h"
 
 #define END_LINE (sizeof("end 01234567\n") - 1)
-#define TEMP_DIR ".hostler/tmp"
 
 const char *sealed_path(struct arena *a, const char *folder, const char *name)
 {
@@ -57,8 +56,7 @@ int sealed_write(struct buf *b, const struct volume *v, const char *path, struct
         return err_set(err, ERR_LIMIT, "%s: more than %zu bytes", path, SEALED_BYTES_MAX);
     (void)str_rcut(&folder, '/', &name);
     if (file_mkdirs(v->fd, str_dup(&a, folder), &v->root, err) < 0 ||
-        file_mkdirs(v->fd, TEMP_DIR, &v->root, err) < 0 ||
-        file_replace(v->fd, path, TEMP_DIR, buf_str(b), 0666 & ~file_umask(), err) < 0)
+        file_replace(v->fd, path, str_dup(&a, folder), buf_str(b), 0666 & ~file_umask(), err) < 0)
         return err_wrap(err, "%s", v->path);
     return 0;
 }

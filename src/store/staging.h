@@ -60,7 +60,10 @@ uint64_t staging_dead_bytes(int dirfd, const char *token);
  */
 uint64_t staging_claimed_bytes(int dirfd, const struct digest *want, uint64_t size);
 
-/* Removes staging of others than token, for digests that are published, and empty leftovers. */
+/*
+ * Removes staging of others than token, for digests that are published, empty leftovers, and what
+ * kills left of scratch and temporary files. For the holder of the lease.
+ */
 void staging_sweep(int dirfd, const char *token, bool (*published)(const struct digest *d, void *),
                    void *ctx);
 

@@ -1,6 +1,7 @@
 #include "sys/file.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -331,13 +332,15 @@ static int write_new(int dir, const char *name, struct str data, mode_t mode, st
     return 0;
 }
 
+#define TEMP_PREFIX "tmp-"
+
 int file_replace(int dirfd, const char *path, const char *tmpdir, struct str data, mode_t mode,
                  struct err *err)
 {
     FD_SCOPED tmp = file_open_dir(dirfd, tmpdir, err);
     FD_SCOPED parent = -1;
     char unique[16 + 1];
-    char temp[sizeof("tmp-") + sizeof(unique)];
+    char temp[sizeof(TEMP_PREFIX) + sizeof(unique)];
     const char *name;
 
     if (tmp < 0)
@@ -346,7 +349,7 @@ int file_replace(int dirfd, const char *path, const char *tmpdir, struct str dat
     if (parent < 0)
         return -1;
     file_random_hex(unique, sizeof(unique) - 1);
-    (void)snprintf(temp, sizeof(temp), "tmp-%s", unique);
+    (void)snprintf(temp, sizeof(temp), TEMP_PREFIX "%s", unique);
     if (write_new(tmp, temp, data, mode, err) < 0) {
         (void)unlinkat(tmp, temp, 0);
         return err_wrap(err, "%s", path);
@@ -359,6 +362,24 @@ int file_replace(int dirfd, const char *path, const char *tmpdir, struct str dat
     if (sync_fd(parent) < 0)
         return file_err(err, "fsync the directory of %s", path);
     return 0;
+}
+
+void file_sweep(int dirfd, const char *tmpdir)
+{
+    struct err ignored;
+    int fd = file_open_dir(dirfd, tmpdir, &ignored);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+
+    if (dir == NULL) {
+        fd_close(&fd);
+        return;
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        if (strncmp(entry->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0)
+            (void)unlinkat(fd, entry->d_name, 0);
+    }
+    (void)closedir(dir);
 }
 
 int file_sync_dir(int dirfd, const char *path, struct err *err)

@@ -47,6 +47,12 @@ int file_write_all(int fd, struct str data, const char *what, struct err *err) M
 int file_replace(int dirfd, const char *path, const char *tmpdir, struct str data, mode_t mode,
                  struct err *err) MUST_CHECK;
 
+/*
+ * Removes the temporary files of file_replace() that a kill left in tmpdir. For who alone writes
+ * there: another's replacement under way would fail.
+ */
+void file_sweep(int dirfd, const char *tmpdir);
+
 /* fsync of the directory that holds path; filesystems that refuse it (EINVAL, EROFS) are fine. */
 int file_sync_dir(int dirfd, const char *path, struct err *err) MUST_CHECK;
 

@@ -41,5 +41,7 @@ def assert_complete(volume, repo, wanted):
 def assert_no_leftovers(volume, repo):
     """no staging, journal, lease or temporary file is left of a finished pull"""
     private = hub_folder(volume) / f"models--{repo.replace('/', '--')}" / ".hostler"
-    left = sorted(p.name for p in private.rglob("*") if not p.is_dir()) if private.exists() else []
+    left = sorted(p.name for p in private.rglob("*")) if private.exists() else []
+    receipts = pathlib.Path(volume) / ".hostler"
+    left += sorted(p.name for p in receipts.rglob("tmp-*"))
     assert left == [], f"left behind: {left}"

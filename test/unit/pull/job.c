@@ -15,7 +15,7 @@ static const struct {
     {JOB_WAITING, JOB_CHECKING},       {JOB_WAITING, JOB_FAILED},
     {JOB_DOWNLOADING, JOB_PUBLISHING}, {JOB_DOWNLOADING, JOB_WAITING},
     {JOB_DOWNLOADING, JOB_FAILED},     {JOB_PUBLISHING, JOB_DONE},
-    {JOB_PUBLISHING, JOB_FAILED},
+    {JOB_PUBLISHING, JOB_WAITING},     {JOB_PUBLISHING, JOB_FAILED},
 };
 
 static bool is_allowed(enum job_state from, enum job_state to)
