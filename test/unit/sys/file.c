@@ -435,15 +435,20 @@ static void a_volume_that_fails_is_told(void **state)
     expect_text(p->dir, "file", "old");
 }
 
+#define PERIOD 251 /* no divisor of any size of buffer */
+
 static int pipe_to_drain;
+static size_t drained;
+static bool in_order = true;
 
 static void drain(int number)
 {
-    static char text[4096];
+    unsigned char text[4096];
     ssize_t got = read(pipe_to_drain, text, sizeof(text));
 
     (void)number;
-    (void)got;
+    for (ssize_t i = 0; i < got; i++)
+        in_order = in_order && text[i] == drained++ % PERIOD;
 }
 
 /* Without SA_RESTART a signal ends the write that waits, and the next one goes on. */
@@ -457,10 +462,15 @@ static bool interrupted_writes_go_on(void *ctx)
     (void)ctx;
     if (pipe(fds) < 0)
         return false;
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)(unsigned char)(i % PERIOD);
     pipe_to_drain = fds[0];
     (void)sigaction(SIGALRM, &(struct sigaction){.sa_handler = drain}, NULL);
     (void)setitimer(ITIMER_REAL, &every, NULL);
-    return file_write_all(fds[1], (struct str){text, sizeof(text)}, "pipe", &err) == 0;
+    if (file_write_all(fds[1], (struct str){text, sizeof(text)}, "pipe", &err) < 0)
+        return false;
+    (void)setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+    return in_order && drained > 0;
 }
 
 static void a_signal_does_not_end_a_write(void **state)

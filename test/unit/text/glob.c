@@ -160,8 +160,8 @@ static void many_stars_cost_the_product_of_the_lengths_at_most(void **state)
 
 static void open_brackets_are_not_searched_for_their_end_again_and_again(void **state)
 {
-    char pattern[3000];
-    char path[6000];
+    char pattern[6000];
+    char path[12000];
 
     (void)state;
     memset(pattern, '[', sizeof(pattern));
