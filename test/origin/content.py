@@ -113,6 +113,7 @@ class Ent:
     def __init__(self, path, src, lfs, hashes):
         self.path, self.src, self.size, self.lfs = path, src, src.size, lfs
         git, self.sha256 = hashes
+        self.gzipped = None                # made when first asked for
         if lfs:
             ptr = ("version https://git-lfs.github.com/spec/v1\n"
                    f"oid sha256:{self.sha256}\nsize {self.size}\n").encode()

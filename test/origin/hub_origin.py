@@ -616,12 +616,14 @@ class Handler(BaseHTTPRequestHandler):
         self.small(302, h, f"Found. Redirecting to {loc}")
 
     def gzipped(self, ent, hdr):
-        with ent.src.open() as fd:
-            fd.seek(0)
-            data = b""
-            while len(data) < ent.size:
-                data += fd.read(1 << 20)
-        z = gzip.compress(data)
+        if ent.gzipped is None:
+            with ent.src.open() as fd:
+                fd.seek(0)
+                data = b""
+                while len(data) < ent.size:
+                    data += fd.read(1 << 20)
+            ent.gzipped = gzip.compress(data, 1)
+        z = ent.gzipped
         self.head(200, hdr + [("ETag", f'W/"{ent.etag}"'), ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"),
                               ("Transfer-Encoding", "chunked")])
         if self.command != "HEAD":
