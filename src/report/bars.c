@@ -286,6 +286,15 @@ static void put_line(struct frame *f, struct str text)
     f->bars->widths[f->count++] = width;
 }
 
+/* With the percentage in three columns, so that what follows does not move. */
+static void put_share(struct frame *f, struct buf *line, const struct bar *bar)
+{
+    struct buf share = buf_new(&f->bars->scratch, 100);
+
+    line_put_share(&share, bar->bytes, bar->total);
+    buf_addf(line, "%*s%s", (int)(3 - strcspn(share.ptr, "%")), "", share.ptr);
+}
+
 /* "name  [=====>     ]  42% 1.9 of 4.7 GB"; the bar goes where the terminal is narrow. */
 static void put_part(struct frame *f, const struct bar *bar)
 {
@@ -303,7 +312,7 @@ static void put_part(struct frame *f, const struct bar *bar)
         put_bar(&line, bar->bytes, bar->total);
     }
     buf_addc(&line, ' ');
-    line_put_share(&line, bar->bytes, bar->total);
+    put_share(f, &line, bar);
     put_line(f, buf_str(&line));
 }
 
