@@ -121,7 +121,8 @@ static void put_json(struct buf *out, const struct outlook *o)
 /* The filesystem that the files would go to: the store's, else the volume's. */
 static int look_at_space(struct outlook *o, const struct job *job, struct err *err)
 {
-    int dirfd = job->place_open ? job->place.store.fd : job->pull->volume.fd;
+    int dirfd =
+        job->place_open && job->place.store.fd >= 0 ? job->place.store.fd : job->pull->volume.fd;
 
     if (volume_space(&o->space, dirfd, err) < 0)
         return -1;
