@@ -22,7 +22,7 @@ struct net_config {
     unsigned connections;     /* most connections of one host; 16 */
     bool connections_fixed;   /* the operator named the number: start with it */
     uint64_t limit_rate_bps;  /* bytes a second of all together; 0: none */
-    uint64_t buffer_bytes;    /* all buffers of the engine together; 16 MiB */
+    uint64_t buffer_bytes;    /* all buffers of the engine together; 12 MiB */
     unsigned hash_threads;    /* 0: one for each core, at most 8 */
     uint64_t connect_ms;      /* 10 s */
     uint64_t first_byte_ms;   /* 30 s; through a proxy 10 min */

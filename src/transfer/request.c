@@ -21,7 +21,7 @@ struct net_config net_config_defaults(const struct net_config *net)
     assert(n.clock != NULL);
     n.user_agent = n.user_agent != NULL ? n.user_agent : "hostler";
     n.connections = n.connections != 0 ? n.connections : 16;
-    n.buffer_bytes = n.buffer_bytes != 0 ? n.buffer_bytes : (uint64_t)16 << 20;
+    n.buffer_bytes = n.buffer_bytes != 0 ? n.buffer_bytes : (uint64_t)12 << 20;
     n.connect_ms = n.connect_ms != 0 ? n.connect_ms : 10000;
     n.first_byte_ms = n.first_byte_ms != 0 ? n.first_byte_ms : 30000;
     n.stall_ms = n.stall_ms != 0 ? n.stall_ms : 20000;
@@ -52,7 +52,6 @@ static void on_status_line(struct request *r, struct str line)
 
 static void on_header_line(struct request *r, struct str line)
 {
-    struct http_header *headers = (struct http_header *)(uintptr_t)r->answer.headers;
     struct str name;
     char *lower;
 
@@ -66,7 +65,7 @@ static void on_header_line(struct request *r, struct str line)
     for (char *p = lower; *p != '\0'; p++)
         if (*p >= 'A' && *p <= 'Z')
             *p = (char)(*p - 'A' + 'a');
-    headers[r->answer.header_count++] =
+    r->headers[r->answer.header_count++] =
         (struct http_header){str_from(lower), str_copy(&r->arena, str_trim(line))};
 }
 
@@ -132,6 +131,10 @@ int request_init(struct request *r, const struct net_config *net, struct err *er
     r->easy = r->curl->easy_init();
     if (r->easy == NULL)
         return err_set(err, ERR_BUG, "libcurl gives no handle");
+    /* The first block stays, so that a new exchange needs no new memory. */
+    r->headers = arena_array(&r->arena, struct http_header, HTTP_HEADERS_MAX);
+    (void)arena_array(&r->arena, char, 1);
+    r->base = arena_mark(&r->arena);
     return 0;
 }
 
@@ -151,9 +154,8 @@ static void reset(struct request *r)
     r->curl->easy_reset(r->easy);
     r->curl->slist_free_all(r->header_list);
     r->header_list = NULL;
-    arena_free(&r->arena);
-    r->answer = (struct http_answer){
-        .headers = arena_array(&r->arena, struct http_header, HTTP_HEADERS_MAX)};
+    arena_rewind(&r->arena, r->base);
+    r->answer = (struct http_answer){.headers = r->headers};
     r->header_bytes = 0;
     r->whole_headers = r->too_many_headers = false;
     r->started_ms = clock_now_ms(r->net->clock);
