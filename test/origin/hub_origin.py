@@ -576,7 +576,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.err(404, "EntryNotFound", "Entry not found", hdr, api=False)
         self.note = f"{repo.id}:{path}"
         base = path.rsplit("/", 1)[-1]
-        disp = f"inline; filename*=UTF-8''{quote(base)}; filename=\"{base}\";"
+        plain = re.sub(r'[^ !#-~]', "_", base)            # a header holds ASCII, and no quote within quotes
+        disp = f"inline; filename*=UTF-8''{quote(base)}; filename=\"{plain}\";"
         if mode == "raw":
             if ent.lfs:
                 return self.small(200, hdr + [("ETag", f'"{ent.oid}"')], ent.pointer)
