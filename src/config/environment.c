@@ -70,7 +70,10 @@ static int check_url(const char *value, struct arena *a, struct err *err)
     /* Ollama itself takes host:port. */
     if (strstr(value, "://") == NULL)
         value = str_format(a, "http://%s", value);
-    return url_parse(&url, a, str_from(value), err);
+    if (url_parse(&url, a, str_from(value), err) == 0)
+        return 0;
+    err->code = ERR_USAGE;
+    return -1;
 }
 
 static int check_gpu(const char *value, struct err *err)

@@ -200,8 +200,10 @@ static int refuse_nothing(const struct manifest *m, const struct selection *s, s
 {
     struct buf patterns = buf_new(a, LIST_MAX);
 
-    if (m->file_count == 0)
-        return err_set(err, ERR_NOT_FOUND, "%s holds no files", m->ref.text);
+    if (m->file_count == 0) {
+        (void)err_set(err, ERR_NOT_FOUND, "%s holds no files", m->ref.text);
+        return err_hint(err, "check the name and the revision");
+    }
     list_patterns(&patterns, "--include", s->include);
     list_patterns(&patterns, "--exclude", s->exclude);
     (void)err_set(err, ERR_NOT_FOUND, "%s: none of its %zu files is selected by %s", m->ref.text,

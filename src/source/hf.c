@@ -48,7 +48,7 @@ static int hf_manifest(struct manifest *out, struct source_session *s, const str
     m.files = listing.files.at;
     m.file_count = listing.files.len;
     if (manifest_check(&m, err) < 0)
-        return -1;
+        return hf_api_hint(err);
     *out = m;
     return 0;
 }

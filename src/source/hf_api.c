@@ -97,6 +97,14 @@ static void learn_name(struct source_session *s, const char *repo, const char *t
     state->known = ref.repo;
 }
 
+int hf_api_hint(struct err *err)
+{
+    if (err->hint[0] == '\0')
+        (void)err_hint(err, "HF_ENDPOINT may lead to something else than a Hub; if not, try again "
+                            "later");
+    return -1;
+}
+
 /* One answer of status 200 about the repository; a refusal becomes its error. */
 static int ask(struct http_answer *out, struct source_session *s, struct arena *a,
                const struct hf_asked *asked, const char *tail, struct err *err)
@@ -112,16 +120,20 @@ static int ask(struct http_answer *out, struct source_session *s, struct arena *
         str_format(a, "%s/api/models/%s%s", state->base, hf_api_repo(s, asked->repo), tail);
 
     if (url_parse(&request.url, a, str_from(text), err) < 0 ||
-        http_get(out, a, s->client, &request, err) < 0)
-        return err_wrap(err, "%s", asked->ref);
+        http_get(out, a, s->client, &request, err) < 0) {
+        (void)err_wrap(err, "%s", asked->ref);
+        return err->code == ERR_INTERRUPTED ? -1 : hf_api_hint(err);
+    }
     for (size_t i = 0; i < out->header_count; i++)
         if (str_eqz(out->headers[i].name, "x-hf-warning"))
             tell_warning(s, out->headers[i].value);
     if (out->status >= 400)
         return hf_refuse(asked, out, err);
-    if (out->status != 200)
-        return err_set(err, ERR_NET, "%s: " STR_FMT " answers %d", asked->ref,
-                       STR_ARG(out->url.host), out->status);
+    if (out->status != 200) {
+        (void)err_set(err, ERR_NET, "%s: " STR_FMT " answers %d", asked->ref,
+                      STR_ARG(out->url.host), out->status);
+        return hf_api_hint(err);
+    }
     learn_name(s, asked->repo, tail, &out->url);
     return 0;
 }
@@ -144,11 +156,13 @@ int hf_api_commit(const char **ret_commit, struct source_session *s, const struc
         if (hf_parse_revision(&revision, s->arena, answer.body, what, err) == 0)
             break;
         if (err->code != ERR_NET || tries == 1)
-            return -1;
+            return hf_api_hint(err);
     }
-    if (revision.disabled)
-        return err_set(err, ERR_AUTH, "%s is disabled at " STR_FMT, ref->text,
-                       STR_ARG(answer.url.host));
+    if (revision.disabled) {
+        (void)err_set(err, ERR_AUTH, "%s is disabled at " STR_FMT, ref->text,
+                      STR_ARG(answer.url.host));
+        return err_hint(err, "%s/%s may say why", asked.base, ref->repo);
+    }
     *ret_commit = revision.commit;
     return 0;
 }
@@ -171,8 +185,10 @@ static int next_query(const char **ret_query, struct arena *a, const struct http
      * Behind a mirror the link names another host, which is not to be asked with our token: what
      * matters of it is the query, and that goes to our own endpoint.
      */
-    if (!str_cut(&url, '?', &path))
-        return err_set(err, ERR_NET, "%s: the link to its next page has no query", what);
+    if (!str_cut(&url, '?', &path)) {
+        (void)err_set(err, ERR_NET, "%s: the link to its next page has no query", what);
+        return hf_api_hint(err);
+    }
     *ret_query = str_dup(a, url);
     return 0;
 }
@@ -192,7 +208,7 @@ static int list_page(struct hf_listing *listing, const char **ret_query, struct 
         if (hf_parse_page(listing, s->arena, answer.body, what, err) == 0)
             break;
         if (err->code != ERR_NET || tries == 1)
-            return -1;
+            return hf_api_hint(err);
     }
     return next_query(ret_query, s->arena, &answer, what, err);
 }
@@ -205,15 +221,19 @@ int hf_api_list(struct hf_listing *out, struct source_session *s, const struct m
     struct hf_listing listing = {0};
 
     for (size_t page = 0; query != NULL; page++) {
-        const char *next;
+        const char *next = NULL;
 
-        if (page == PAGES_MAX)
-            return err_set(err, ERR_LIMIT, "%s: its listing has more than %d pages", ref->text,
-                           PAGES_MAX);
+        if (page == PAGES_MAX) {
+            (void)err_set(err, ERR_LIMIT, "%s: its listing has more than %d pages", ref->text,
+                          PAGES_MAX);
+            return hf_api_hint(err);
+        }
         if (list_page(&listing, &next, s, &asked, query, err) < 0)
             return -1;
-        if (next != NULL && strcmp(next, query) == 0)
-            return err_set(err, ERR_LIMIT, "%s: a page of its listing leads to itself", ref->text);
+        if (next != NULL && strcmp(next, query) == 0) {
+            (void)err_set(err, ERR_LIMIT, "%s: a page of its listing leads to itself", ref->text);
+            return hf_api_hint(err);
+        }
         query = next;
     }
     *out = listing;

@@ -39,4 +39,7 @@ int hf_api_commit(const char **ret_commit, struct source_session *s, const struc
 int hf_api_list(struct hf_listing *out, struct source_session *s, const struct model_ref *ref,
                 const char *commit, struct err *err) MUST_CHECK;
 
+/* What can be done about an answer that is wrong, unless err has a hint already. Returns -1. */
+int hf_api_hint(struct err *err);
+
 #endif

@@ -191,6 +191,7 @@ static void nothing_selected_is_an_error_with_the_patterns(void **state)
     assert_int_equal(selection_apply(&whole, &empty, &(struct selection){0}, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_string_equal(err.msg, "hf:org/name holds no files");
+    assert_string_equal(err.hint, "check the name and the revision");
 }
 
 static void models_of_ollama_are_always_whole(void **state)
