@@ -57,19 +57,19 @@ static int apply_revision(const struct cmd_context *ctx, struct catalog_want *wa
 static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct config *config = ctx->config;
-    struct catalog_want *wants;
-    const char *const *left_out;
-    size_t count;
+    struct catalog_ask ask = {.words = ctx->args.at,
+                              .worker_type = config->worker_type,
+                              .optional = config->options.optional};
+    struct catalog_choice choice;
 
-    if (catalog_resolve(&wants, &count, &left_out, ctx->arena, &config->catalog, ctx->args.at,
-                        config->worker_type, config->options.optional, err) < 0 ||
-        apply_revision(ctx, wants, count, err) < 0)
+    if (catalog_resolve(&choice, ctx->arena, &config->catalog, &ask, err) < 0 ||
+        apply_revision(ctx, choice.wants, choice.count, err) < 0)
         return -1;
-    tell_left_out(ctx, left_out);
-    tell_notes(ctx, wants, count);
+    tell_left_out(ctx, choice.left_out);
+    tell_notes(ctx, choice.wants, choice.count);
     if (config->options.dry_run)
-        return dry_run(ctx, wants, count, err);
-    return pull_run(ctx->arena, config, ctx->report, wants, count, err);
+        return dry_run(ctx, choice.wants, choice.count, err);
+    return pull_run(ctx->arena, config, ctx->report, choice.wants, choice.count, err);
 }
 
 const struct cmd cmd_pull = {

@@ -188,13 +188,12 @@ static int nothing_named(struct arena *a, const struct catalog *c, struct err *e
     return err_hint(err, "name a model or one of the worker types %s", catalog_worker_names(a, c));
 }
 
-int catalog_resolve(struct catalog_want **ret_wants, size_t *ret_count,
-                    const char *const **ret_left_out, struct arena *a, const struct catalog *c,
-                    const char *const *words, const char *worker_type, bool optional,
-                    struct err *err)
+int catalog_resolve(struct catalog_choice *out, struct arena *a, const struct catalog *c,
+                    const struct catalog_ask *ask, struct err *err)
 {
     struct resolving r = {.arena = a, .catalog = c};
-    const char *const fallback[] = {worker_type, NULL};
+    const char *const fallback[] = {ask->worker_type, NULL};
+    const char *const *words = ask->words;
     size_t count = 0;
 
     if (words == NULL || words[0] == NULL)
@@ -204,11 +203,10 @@ int catalog_resolve(struct catalog_want **ret_wants, size_t *ret_count,
     for (; words[count] != NULL; count++) {
         if (count == WORDS_MAX)
             return err_set(err, ERR_USAGE, "more than %zu models are named", WORDS_MAX);
-        if (add_word(&r, str_from(words[count]), optional, err) < 0)
+        if (add_word(&r, str_from(words[count]), ask->optional, err) < 0)
             return -1;
     }
-    *ret_left_out = really_left_out(&r);
-    *ret_wants = r.wants.at;
-    *ret_count = r.wants.len;
+    *out = (struct catalog_choice){
+        .wants = r.wants.at, .count = r.wants.len, .left_out = really_left_out(&r)};
     return 0;
 }

@@ -63,14 +63,21 @@ const struct catalog *catalog_builtin(void);
 /* "vllm, gpu-worker, ...": for messages. */
 const char *catalog_worker_names(struct arena *a, const struct catalog *c);
 
-/*
- * The models that the words (types, entries, references) name, in order, each once. Optional models
- * of a type are added with optional; else left_out lists their names. No words and no worker type:
- * ERR_USAGE with the list of types.
- */
-int catalog_resolve(struct catalog_want **ret_wants, size_t *ret_count,
-                    const char *const **ret_left_out, struct arena *a, const struct catalog *c,
-                    const char *const *words, const char *worker_type, bool optional,
-                    struct err *err);
+/* What is asked for: words of the command line, else a worker type. */
+struct catalog_ask {
+    const char *const *words; /* types, entries, references; ends NULL; NULL: none */
+    const char *worker_type;  /* where there are no words; NULL: none */
+    bool optional;            /* with a type: its optional models too */
+};
+
+struct catalog_choice {
+    struct catalog_want *wants; /* in order, each model once */
+    size_t count;
+    const char *const *left_out; /* names of optional models that were not taken; ends NULL */
+};
+
+/* Neither a word nor a type: ERR_USAGE with the list of types. */
+int catalog_resolve(struct catalog_choice *out, struct arena *a, const struct catalog *c,
+                    const struct catalog_ask *ask, struct err *err) MUST_CHECK;
 
 #endif

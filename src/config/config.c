@@ -13,9 +13,9 @@
 
 #define DEFAULT_FILE   "/etc/hostler/hostler.yaml"
 #define HOST_MAX       ((size_t)253)
-#define GIVE_UP_MS     (2 * 60 * 1000)
-#define GIVE_UP_RUN_MS (30 * 60 * 1000)
-#define TAKEOVER_MS    (15 * 1000)
+#define GIVE_UP_MS     UINT64_C(120000)
+#define GIVE_UP_RUN_MS UINT64_C(1800000)
+#define TAKEOVER_MS    UINT64_C(15000)
 
 /* What config_load() works with. */
 struct loading {

@@ -1,5 +1,6 @@
 #include "config/yaml.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <yaml.h>
 
@@ -152,6 +153,7 @@ static int attach(struct tree *t, const struct parsing *p, struct yaml_node *nod
         return 0;
     }
     top = &t->open[t->depth - 1];
+    assert(top->node != NULL);
     if (top->node->kind == YAML_MAP && top->keys.len == top->at.len) {
         if (take_key(top->node, p, node, err) < 0)
             return -1;

@@ -163,7 +163,7 @@ def test_a_model_and_a_type_of_the_file_are_pulled(models, hub, hostler, volume)
 
 
 @pytest.mark.parametrize("text, line", [
-    ("defaults: {conections: 3}\n", '1:12: unknown key "conections"'),
+    ("defaults: {connectionz: 3}\n", '1:12: unknown key "connectionz"'),
     ("models:\n  a: {source: hf:o/n}\n  a: {source: hf:o/m}\n", '3:3: the key "a" is there already, in line 2'),
     ("workers:\n  w: {models: [nothing-like-it]}\n", '2:16: there is no model "nothing-like-it"'),
     ("defaults: {connections: [1]}\n", "1:25: connections must be a text, not a list"),

@@ -11,9 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
     struct file_settings s = {0};
     struct config_options options = {0};
-    struct catalog_want *wants;
-    const char *const *left_out;
-    size_t count;
+    struct catalog_choice choice;
 
     if (file_parse(&s, &options, &a, (struct str){(const char *)data, size}, "f", &err) < 0) {
         if (err.code != ERR_USAGE)
@@ -21,9 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     for (size_t i = 0; i < s.catalog.worker_count; i++) {
-        const char *words[] = {s.catalog.workers[i].name, NULL};
+        struct catalog_ask ask = {.worker_type = s.catalog.workers[i].name, .optional = true};
 
-        if (catalog_resolve(&wants, &count, &left_out, &a, &s.catalog, words, NULL, true, &err) < 0)
+        if (catalog_resolve(&choice, &a, &s.catalog, &ask, &err) < 0)
             abort();
     }
     return 0;

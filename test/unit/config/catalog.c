@@ -9,17 +9,16 @@
 /* What words were resolved to. */
 struct fixture {
     struct arena arena;
-    struct catalog_want *wants;
-    size_t count;
-    const char *const *left_out;
+    struct catalog_choice got;
     struct err err;
 };
 
 static int resolve(struct fixture *f, const char *const *words, const char *type, bool optional)
 {
     *f = (struct fixture){0};
-    return catalog_resolve(&f->wants, &f->count, &f->left_out, &f->arena, catalog_builtin(), words,
-                           type, optional, &f->err);
+    return catalog_resolve(
+        &f->got, &f->arena, catalog_builtin(),
+        &(struct catalog_ask){.words = words, .worker_type = type, .optional = optional}, &f->err);
 }
 
 static void every_spelling_of_the_guide_leads_to_its_entry(void **state)
@@ -69,12 +68,12 @@ static void every_worker_type_names_what_the_catalog_holds(void **state)
         struct fixture f;
 
         assert_int_equal(resolve(&f, NULL, types[i], false), 0);
-        assert_int_equal(f.count, models[i]);
-        assert_int_equal(f.left_out[0] != NULL, with_optional[i] != models[i]);
+        assert_int_equal(f.got.count, models[i]);
+        assert_int_equal(f.got.left_out[0] != NULL, with_optional[i] != models[i]);
         arena_free(&f.arena);
         assert_int_equal(resolve(&f, NULL, types[i], true), 0);
-        assert_int_equal(f.count, with_optional[i]);
-        assert_null(f.left_out[0]);
+        assert_int_equal(f.got.count, with_optional[i]);
+        assert_null(f.got.left_out[0]);
         arena_free(&f.arena);
     }
 }
@@ -89,11 +88,11 @@ static void words_keep_their_order_and_each_model_comes_once(void **state)
                 WORDS("org/x@v1", "vllm", "Mistral-7B", "hf:mistralai/Mistral-7B-Instruct-v0.2"),
                 "ocr", false),
         0);
-    assert_int_equal(f.count, 2);
-    assert_string_equal(f.wants[0].ref.text, "hf:org/x@v1");
-    assert_string_equal(f.wants[0].name, "hf:org/x@v1");
-    assert_string_equal(f.wants[1].name, "mistral-7b-instruct");
-    assert_null(f.wants[1].note);
+    assert_int_equal(f.got.count, 2);
+    assert_string_equal(f.got.wants[0].ref.text, "hf:org/x@v1");
+    assert_string_equal(f.got.wants[0].name, "hf:org/x@v1");
+    assert_string_equal(f.got.wants[1].name, "mistral-7b-instruct");
+    assert_null(f.got.wants[1].note);
     arena_free(&f.arena);
 }
 
@@ -103,8 +102,8 @@ static void an_entry_can_be_had_at_another_revision(void **state)
 
     (void)state;
     assert_int_equal(resolve(&f, WORDS("mistral-7b-instruct@refs/pr/3"), NULL, false), 0);
-    assert_string_equal(f.wants[0].ref.text, "hf:mistralai/Mistral-7B-Instruct-v0.2@refs/pr/3");
-    assert_string_equal(f.wants[0].ref.revision, "refs/pr/3");
+    assert_string_equal(f.got.wants[0].ref.text, "hf:mistralai/Mistral-7B-Instruct-v0.2@refs/pr/3");
+    assert_string_equal(f.got.wants[0].ref.revision, "refs/pr/3");
     arena_free(&f.arena);
 }
 
@@ -114,9 +113,9 @@ static void a_name_that_never_existed_is_told_of(void **state)
 
     (void)state;
     assert_int_equal(resolve(&f, WORDS("llava-next:34b-v1.5-q4_K_M"), NULL, false), 0);
-    assert_string_equal(f.wants[0].ref.text, "ollama:llava:34b-v1.6-q4_K_M");
-    assert_string_equal(f.wants[0].note, "there is no llava-next:34b-v1.5-q4_K_M: "
-                                         "ollama:llava:34b-v1.6-q4_K_M is taken for it");
+    assert_string_equal(f.got.wants[0].ref.text, "ollama:llava:34b-v1.6-q4_K_M");
+    assert_string_equal(f.got.wants[0].note, "there is no llava-next:34b-v1.5-q4_K_M: "
+                                             "ollama:llava:34b-v1.6-q4_K_M is taken for it");
     arena_free(&f.arena);
 }
 
@@ -126,11 +125,12 @@ static void a_slip_in_a_type_is_a_model_s_name_and_a_hint(void **state)
 
     (void)state;
     assert_int_equal(resolve(&f, WORDS("gpu-workr"), NULL, false), 0);
-    assert_string_equal(f.wants[0].note, "gpu-workr is taken for ollama:gpu-workr: the worker type "
-                                         "is called gpu-worker");
+    assert_string_equal(f.got.wants[0].note,
+                        "gpu-workr is taken for ollama:gpu-workr: the worker type "
+                        "is called gpu-worker");
     arena_free(&f.arena);
     assert_int_equal(resolve(&f, WORDS("qwen3"), NULL, false), 0);
-    assert_null(f.wants[0].note);
+    assert_null(f.got.wants[0].note);
     arena_free(&f.arena);
 }
 
@@ -140,11 +140,11 @@ static void what_was_named_is_not_left_out(void **state)
 
     (void)state;
     assert_int_equal(resolve(&f, WORDS("ocr", "gpu-worker"), NULL, false), 0);
-    assert_string_equal(f.left_out[0], "llava-34b");
-    assert_null(f.left_out[1]);
+    assert_string_equal(f.got.left_out[0], "llava-34b");
+    assert_null(f.got.left_out[1]);
     arena_free(&f.arena);
     assert_int_equal(resolve(&f, WORDS("ocr", "gpu-highmem"), NULL, false), 0);
-    assert_null(f.left_out[0]);
+    assert_null(f.got.left_out[0]);
     arena_free(&f.arena);
 }
 
@@ -162,7 +162,7 @@ static void nothing_named_is_an_error_with_the_list_of_types(void **state)
     arena_free(&f.arena);
     assert_int_equal(resolve(&f, WORDS("a b"), NULL, false), -1);
     assert_int_equal(f.err.code, ERR_USAGE);
-    assert_null(f.wants);
+    assert_null(f.got.wants);
     arena_free(&f.arena);
 }
 

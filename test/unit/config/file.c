@@ -184,7 +184,7 @@ static void errors_name_file_line_column_and_what_is_wrong(void **state)
         {"defaults: {connections: -5}\n",
          "f.yaml:1:25: connections: \"-5\": not a whole number from 0 to 128"},
         {"defaults: {connections: [5]}\n", "f.yaml:1:25: connections must be a text, not a list"},
-        {"defaults: {conections: 5}\n", "f.yaml:1:12: unknown key \"conections\""},
+        {"defaults: {connectionz: 5}\n", "f.yaml:1:12: unknown key \"connectionz\""},
         {"defaults: {include: x}\n", "f.yaml:1:12: unknown key \"include\""},
         {"defaults: {log_level: loud}\n",
          "f.yaml:1:23: log_level: \"loud\" is not one of DEBUG, INFO, WARN, ERROR"},
