@@ -77,6 +77,7 @@ struct json *json_parse(struct str text, size_t limit, const char *what, struct 
     if (doc == NULL)
         (void)err_set(err, ERR_NET, "%s: broken JSON at line %d, column %d: %s", what, reason.line,
                       reason.column, reason.text);
+    /* cppcheck-suppress returnDanglingLifetime ; a document does not keep the reason's address */
     return (struct json *)doc;
 }
 

@@ -15,10 +15,10 @@ static void gives_the_examples_of_iscsi(void **state)
     assert_int_equal(digest_crc32c(0, data, sizeof(data)), 0x8a9136aa);
     memset(data, 0xff, sizeof(data));
     assert_int_equal(digest_crc32c(0, data, sizeof(data)), 0x62a8ab43);
-    for (unsigned char i = 0; i < sizeof(data); i++)
-        data[i] = i;
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)i;
     assert_int_equal(digest_crc32c(0, data, sizeof(data)), 0x46dd794e);
-    for (unsigned char i = 0; i < sizeof(data); i++)
+    for (size_t i = 0; i < sizeof(data); i++)
         data[i] = (unsigned char)(31 - i);
     assert_int_equal(digest_crc32c(0, data, sizeof(data)), 0x113fdb5c);
     assert_int_equal(digest_crc32c(0, "123456789", 9), 0xe3069283);
@@ -31,7 +31,7 @@ static void goes_on_from_a_seed_at_any_cut(void **state)
     uint32_t whole;
 
     (void)state;
-    for (unsigned char i = 0; i < sizeof(data); i++)
+    for (size_t i = 0; i < sizeof(data); i++)
         data[i] = (unsigned char)(i * 7 + 3);
     whole = digest_crc32c(0, data, sizeof(data));
     for (size_t cut = 0; cut <= sizeof(data); cut++) {
