@@ -1,5 +1,7 @@
 #include "pull/pull.h"
 
+#include <string.h>
+
 #include "pull/job.h"
 #include "pull/setup.h"
 #include "pull/tell.h"
@@ -8,9 +10,22 @@
 /* Between two looks at leases that others hold, if nothing names another time. */
 #define AGAIN_MS 500
 
+/* What the disk refused is told deep below by the name of a file: the place and the model go first.
+ */
+static void name_place(struct job *job)
+{
+    const char *path = job->pull->volume.path;
+    const char *shown = job->place_open ? job->place.shown : path;
+
+    if ((job->err.code == ERR_VOLUME || job->err.code == ERR_NO_SPACE) &&
+        strstr(job->err.msg, path) == NULL && strstr(job->err.msg, shown) == NULL)
+        (void)err_wrap(&job->err, "%s: %s", job_name(job), shown);
+}
+
 static void fail_job(struct job *job, const struct err *err)
 {
     job->err = *err;
+    name_place(job);
     job_move(job, JOB_FAILED);
     if (err->code != ERR_INTERRUPTED)
         tell_failed(job, &job->err);
