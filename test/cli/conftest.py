@@ -408,7 +408,7 @@ def nolock():
 class Faulty:
     """The environment that lets the n-th call on files of the volume fail (test/preload/faulty.c)."""
 
-    KINDS = {"write": "w", "space": "s", "sync": "y", "name": "n"}
+    KINDS = {"write": "w", "space": "s", "sync": "y", "name": "n", "create": "c", "link": "l", "symlink": "k"}
 
     def __init__(self, folder, volume):
         self.file, self.volume = folder / "calls", volume

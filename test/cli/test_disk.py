@@ -4,9 +4,9 @@ Whatever fails, no reader-visible name ever has wrong bytes, the status says wha
 run on a sound disk completes the volume and leaves nothing behind.
 """
 import pytest
-from volume import assert_complete, assert_no_leftovers, assert_nothing_wrong, hub_folder
+from volume import assert_complete, assert_no_leftovers, assert_nothing_wrong, visible
 
-KINDS = ("write", "space", "sync", "name")
+KINDS = ("write", "space", "sync", "name", "create")
 STATUS = {"ENOSPC": 7, "EDQUOT": 7, "EIO": 9, "EROFS": 9}
 MOST_CALLS = 400
 
@@ -70,15 +70,46 @@ def disk(hostler, hub, faulty, volume, tiny):
     return Disk(hostler, hub(), faulty, volume, tiny)
 
 
-# error, and whether all later calls fail too: as a disk that is full does, or a mount that went away
-DISKS = [("ENOSPC", True), ("EDQUOT", False), ("EIO", False), ("EIO", True), ("EROFS", True)]
+# What the disk says, whether it goes on saying it (a full one, a mount that went away), and at which
+# of the calls: two at every one, the others at some.
+DISKS = [("ENOSPC", True, 1), ("EIO", False, 1), ("EIO", True, 6), ("EDQUOT", False, 6), ("EROFS", True, 6)]
 
 
-@pytest.mark.parametrize("error,after", DISKS, ids=[f"{e}-{'stays' if a else 'once'}" for e, a in DISKS])
-def test_a_disk_that_fails_at_the_nth_call_costs_time_and_nothing_else(disk, error, after):
+@pytest.mark.parametrize("error,after,step", DISKS, ids=[f"{e}-{'stays' if a else 'once'}" for e, a, _ in DISKS])
+def test_a_disk_that_fails_at_the_nth_call_costs_time_and_nothing_else(disk, error, after, step):
     count = len(disk.calls())
     assert 20 < count < MOST_CALLS
-    statuses = [disk.fail(nth, error, after) for nth in range(1, count + 1)]
+    statuses = [disk.fail(nth, error, after) for nth in range(1, count + 1, step)]
     assert STATUS[error] in statuses
     if after:
         assert statuses[0] == STATUS[error]
+
+
+def test_without_symlinks_the_snapshot_holds_files(disk, faulty):
+    volume = disk.fresh()
+    got = disk.pull(faulty.env(nth=1, error="EPERM", kinds=("symlink",), after=True))
+    assert got.rc == 0, got.stderr
+    assert "symlink" in got.stderr, "no line says what is different here"
+    assert_complete(volume, "org/tiny", disk.wanted)
+    assert not [path for path in visible(volume, "org/tiny").values() if path.is_symlink()]
+    again = disk.pull(faulty.env(nth=1, error="EPERM", kinds=("symlink",), after=True))
+    assert again.rc == 0 and " Complete " in again.stderr, again.stderr
+    assert_no_leftovers(volume, "org/tiny")
+
+
+def test_without_hard_links_all_is_as_ever(disk, faulty):
+    volume = disk.fresh()
+    got = disk.pull(faulty.env(nth=1, error="EPERM", kinds=("link",), after=True))
+    assert got.rc == 0, got.stderr
+    assert any(call.startswith("linkat") for call in faulty.calls()), "nothing tried a hard link"
+    assert_complete(volume, "org/tiny", disk.wanted)
+    assert_no_leftovers(volume, "org/tiny")
+
+
+def test_where_space_cannot_be_taken_beforehand_files_still_come(disk, faulty):
+    """EOPNOTSUPP from fallocate, as from NFS before 4.2"""
+    volume = disk.fresh()
+    got = disk.pull(faulty.env(nth=1, error="EOPNOTSUPP", kinds=("space",)))
+    assert got.rc == 0, got.stderr
+    assert [call.split()[0] for call in faulty.calls()[:2]] == ["fallocate", "ftruncate"]
+    assert_complete(volume, "org/tiny", disk.wanted)

@@ -71,6 +71,29 @@ except OSError as e:
     assert faulty.calls() == [f"{name} {volume}/b FAILS"]
 
 
+@pytest.mark.parametrize("kind, call, name, said", [
+    ("link", "os.link(a, b)", "link", [str(errno.EPERM)]), ("link", "os.symlink('x', b)", None, ["ok"]),
+    ("symlink", "os.symlink('x', b)", "symlink", [str(errno.EPERM)]), ("symlink", "os.link(a, b)", None, ["ok"]),
+    ("create", "os.open(b, os.O_WRONLY | os.O_CREAT)", "open", [str(errno.EPERM)]),
+    ("create", "os.open('b', os.O_WRONLY | os.O_CREAT, dir_fd=d)", "openat", [str(errno.EPERM)]),
+    ("create", "os.open(a, os.O_WRONLY)", None, ["ok"]), ("create", "os.rename(a, b)", None, ["ok"]),
+])
+def test_links_symlinks_and_new_files_can_fail_alone(faulty, volume, kind, call, name, said):
+    (volume / "a").touch()
+    code = f"""
+import os, sys
+a, b = sys.argv[1] + "/a", sys.argv[1] + "/b"
+d = os.open(sys.argv[1], os.O_RDONLY)
+try:
+    {call}
+    print("ok")
+except OSError as e:
+    print(e.errno)
+"""
+    assert python(code, volume, env=faulty.env(nth=1, error="EPERM", kinds=(kind,))) == said
+    assert faulty.calls() == ([f"{name} {volume}/b FAILS"] if name else [])
+
+
 def test_locks_exclude_nobody_on_a_mount_without_them(nolock, tmp_path):
     file = tmp_path / "lock"
     file.touch()
