@@ -1,8 +1,9 @@
 """What a volume holds, as its readers see it: for tests that kill, fill and break things."""
 import hashlib
 import pathlib
+import time
 
-from conftest import sha256_of
+from conftest import SLOW, sha256_of
 
 
 def hub_folder(volume):
@@ -45,3 +46,11 @@ def assert_no_leftovers(volume, repo):
     receipts = pathlib.Path(volume) / ".hostler"
     left += sorted(p.name for p in receipts.rglob("tmp-*"))
     assert left == [], f"left behind: {left}"
+
+
+def wait_until(holds, timeout=20):
+    """looks again and again until it holds"""
+    end = time.monotonic() + timeout * SLOW
+    while not holds():
+        assert time.monotonic() < end, "what was waited for did not come"
+        time.sleep(0.005)
