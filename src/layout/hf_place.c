@@ -241,21 +241,24 @@ static int make_folder(const struct layout_place *p, struct err *err)
     return err_set(err, ERR_VOLUME, "%s is made and removed again by others", p->shown);
 }
 
-/* huggingface_hub puts it into each cache, so that backups can leave caches out. */
-static int tag_cache(const struct layout_place *p, struct err *err)
+/*
+ * huggingface_hub puts it into each cache, so that backups can leave caches out. Not worth a
+ * failure: who cannot write it will fail at something that counts.
+ */
+static void tag_cache(const struct layout_place *p)
 {
     static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
                                "# This file is a cache directory tag created by huggingface_hub.\n"
                                "# For information about cache directory tags, see:\n"
                                "#\thttps://bford.info/cachedir/\n";
     const struct hf_place *s = hf_state(p);
+    const char *staging = str_format(p->arena, "%s/" STAGING_DIR, s->name);
+    struct err ignored = {0};
     struct stat st;
 
-    if (fstatat(p->store.fd, "CACHEDIR.TAG", &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return 0;
-    return file_replace(p->store.fd, "CACHEDIR.TAG",
-                        str_format(p->arena, "%s/" STAGING_DIR, s->name), STR(text), s->file_mode,
-                        err);
+    if (fstatat(p->store.fd, "CACHEDIR.TAG", &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+        file_replace(p->store.fd, "CACHEDIR.TAG", staging, STR(text), s->file_mode, &ignored) < 0)
+        return;
 }
 
 static int open_writable(struct layout_place *p, struct err *err)
@@ -267,7 +270,8 @@ static int open_writable(struct layout_place *p, struct err *err)
         hf_open_dir(&p->staging_fd, p, s->repo_fd, STAGING_DIR, true, err) < 0 ||
         hf_open_dir(&s->blobs_fd, p, s->repo_fd, "blobs", false, err) < 0)
         return -1;
-    return tag_cache(p, err);
+    tag_cache(p);
+    return 0;
 }
 
 /* What is not there stays -1. */

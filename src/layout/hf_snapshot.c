@@ -150,6 +150,18 @@ static void remove_tree(int dirfd, const char *name, unsigned depth)
     (void)unlinkat(dirfd, name, AT_REMOVEDIR);
 }
 
+/* Of ours, or what file_replace() was killed over. */
+static bool is_leftover(const char *name)
+{
+    static const char *const prefixes[] = {BUILD_PREFIX, HF_POINTER_TEMP, "duplicate-", "tmp-"};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 void hf_snapshot_sweep(const struct layout_place *p)
 {
     int fd = openat(p->staging_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -157,9 +169,7 @@ void hf_snapshot_sweep(const struct layout_place *p)
     const struct dirent *entry;
 
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, BUILD_PREFIX, strlen(BUILD_PREFIX)) == 0 ||
-            strncmp(entry->d_name, HF_POINTER_TEMP, strlen(HF_POINTER_TEMP)) == 0 ||
-            strncmp(entry->d_name, "duplicate-", strlen("duplicate-")) == 0)
+        if (is_leftover(entry->d_name))
             remove_tree(p->staging_fd, entry->d_name, DEPTH_MAX);
     }
     if (dir != NULL)

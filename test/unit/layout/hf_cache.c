@@ -327,10 +327,14 @@ static void leftovers_of_a_killed_run_are_removed_and_links_in_them_not_followed
     put(&h, REPO ".hostler/snapshot-0123/a/b", "x");
     put_link(&h, "../../../../../precious", REPO ".hostler/snapshot-0123/link");
     put(&h, REPO ".hostler/duplicate-0123", "x");
+    put(&h, REPO ".hostler/tmp-0123", "x");
+    put(&h, REPO ".hostler/link-0123", "x");
     put(&h, REPO ".hostler/lease", "x");
     assert_pulled(&h, &m, contents, true);
     assert_false(scratch_has(*state, REPO ".hostler/snapshot-0123"));
     assert_false(scratch_has(*state, REPO ".hostler/duplicate-0123"));
+    assert_false(scratch_has(*state, REPO ".hostler/tmp-0123"));
+    assert_false(scratch_has(*state, REPO ".hostler/link-0123"));
     assert_true(scratch_has(*state, REPO ".hostler/lease"));
     assert_string_equal(text_of(&h, "precious/file"), "stays");
     hub_done(&h);

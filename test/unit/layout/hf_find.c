@@ -89,6 +89,7 @@ static void a_plain_file_of_wrong_bytes_is_fetched_and_replaced(void **state)
 static void the_same_bytes_in_another_repository_are_not_fetched(void **state)
 {
     struct hub h;
+    struct publish_abilities can;
     const char *bytes;
     const char *blob;
 
@@ -106,6 +107,10 @@ static void the_same_bytes_in_another_repository_are_not_fetched(void **state)
         assert_string_equal(text_of(&h, SNAP_A "weights.bin"), bytes);
         assert_string_equal(link_of(&h, str_format(h.arena, REPO "blobs/%s", blob)), "(no link)");
         assert_true(hub_complete(&h, &m, true));
+        assert_int_equal(publish_probe(&can, h.scratch->fd, &h.err), 0);
+        if (can.hard_links && !can.reflinks)
+            assert_int_equal(inode_of(&h, SNAP_A "weights.bin"),
+                             inode_of(&h, str_format(h.arena, OTHER "blobs/%s", blob)));
         /* the other's own is gone: ours stays */
         remove_all(&h, "huggingface/hub/models--other--name");
         assert_true(hub_complete(&h, &m, true));
