@@ -252,7 +252,7 @@ def test_a_repository_of_only_gguf_wants_a_file_named(models, hub, hostler, volu
 
 def test_a_quota_that_is_used_up_is_waited_for(models, hub, hostler):
     models.small("org/tiny", weights=2000)
-    origin = hub("--quota", "api=1,resolvers=2", "--window", "2")
+    origin = hub("--quota", "api=1,resolvers=4", "--window", "1")
     got = hostler.pull("hf:org/tiny", hub=origin, timeout=60)
     assert got.rc == 0, got.stderr
     assert 429 in {r["status"] for r in origin.log("api")}
