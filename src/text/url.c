@@ -151,7 +151,7 @@ static const char *parse_rest(struct url *u, struct arena *a, struct str rest)
                     ? str_copy(a, rest)
                     : str_from(str_format(a, "/" STR_FMT, STR_ARG(rest)));
     u->text = spell(a, u);
-    return NULL;
+    return u->text.len > URL_MAX ? "is too long" : NULL;
 }
 
 /* Takes "http:" or "https:" off *s. */

@@ -11,7 +11,7 @@ static void check(struct arena *a, const struct url *u)
     struct url again;
 
     if (u->text.len > URL_MAX || u->port == 0 || u->host.len == 0 || u->target.ptr[0] != '/')
-        return;
+        abort();
     for (size_t i = 0; i < u->text.len; i++) {
         if (u->text.ptr[i] <= 0x20 || u->text.ptr[i] >= 0x7f || u->text.ptr[i] == '#')
             abort();

@@ -175,6 +175,12 @@ static void lengths_are_bounded(void **state)
     text[7999] = 'x';
     assert_int_equal(url_join(&joined, &a, &u, (struct str){text, 8000}, &err), -1);
     assert_non_null(strstr(err.msg, "more than"));
+    memset(text, 'a', URL_MAX);
+    memcpy(text, "http://h?", 9); /* one slash more than there is room for */
+    assert_int_equal(url_parse(&joined, &a, (struct str){text, URL_MAX}, &err), -1);
+    assert_non_null(strstr(err.msg, "too long"));
+    assert_int_equal(url_parse(&joined, &a, (struct str){text, URL_MAX - 1}, &err), 0);
+    assert_int_equal(joined.text.len, URL_MAX);
     memset(text, 'a', 300);
     memcpy(text, "http://", 7);
     assert_int_equal(url_parse(&joined, &a, (struct str){text, 300}, &err), -1);
