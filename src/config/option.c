@@ -34,15 +34,6 @@ bool option_is_for(const struct option_info *info, const char *command)
     return info->commands[0] == '\0';
 }
 
-const struct option_info *option_by_flag(struct str flag)
-{
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (str_eqz(flag, table[i].flag))
-            return &table[i];
-    }
-    return NULL;
-}
-
 const struct option_info *option_by_key(struct str key)
 {
     char name[OPTION_NAME];

@@ -44,7 +44,6 @@ struct option_place {
 
 const struct option_info *option_all(size_t *ret_count);
 bool option_is_for(const struct option_info *info, const char *command);
-const struct option_info *option_by_flag(struct str flag);
 const struct option_info *option_by_key(struct str key); /* of the file */
 
 #define OPTION_NAME ((size_t)64)

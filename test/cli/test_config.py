@@ -142,6 +142,43 @@ def test_an_error_is_an_event_too(hostler):
     assert event["message"] == "pull does not know --bogus"
 
 
+def test_a_full_stdout_is_an_error_of_help(hostler):
+    got = hostler("help", wrap=["bash", "-c", 'exec "$@" >/dev/full', "-"])
+    assert got.rc == 2
+    assert said(got)[0] == "hostler: writing to stdout: No space left on device"
+
+
+def test_help_takes_one_command(hostler):
+    assert said(hostler("help", "pull", "help"))[0] == "hostler: help takes one command"
+
+
+# ------------------------------------------------------------------ names of models
+
+def test_what_was_written_and_what_is_taken_for_it_is_told(hostler):
+    got = hostler.pull("llava-next:34b-v1.5-q4_K_M", "--offline")
+    assert got.rc != 0
+    assert ("WARN there is no llava-next:34b-v1.5-q4_K_M: ollama:llava:34b-v1.6-q4_K_M is taken for it"
+            in got.stderr)
+
+
+def test_optional_models_that_are_left_out_are_named(hostler):
+    assert "--optional" in hostler.pull("ocr", "--offline").stderr
+    assert "--optional" not in hostler.pull("ocr", "--offline", "--optional").stderr
+
+
+def test_a_revision_is_for_one_model(models, hub, hostler):
+    models.small("org/tiny", weights=10_000)
+    origin = hub()
+    commit = origin.commit("org/tiny")
+    two = hostler.pull("hf:org/tiny", "hf:org/other", "--revision", "v1")
+    assert two.rc == 2
+    assert said(two) == ["hostler: --revision takes one model, and 2 are named",
+                         "hint: write the revision into the name: org/name@v1"]
+    one = hostler.pull("hf:org/tiny", "--revision", commit, hub=origin)
+    assert one.rc == 0, one.stderr
+    assert f"model=hf:org/tiny@{commit}" in one.stderr
+
+
 # ------------------------------------------------------------------ hostler.yaml
 
 def yaml(hostler, text):
