@@ -1,7 +1,7 @@
 /*
  * Checks in a process of their own, for what cannot be taken back: a filter of system calls, a
  * handler, a limit. A check answers whether all was as it should be; cmocka's asserts stay with the
- * parent. Include after check.h.
+ * parent.
  */
 #ifndef TEST_CHILD_H
 #define TEST_CHILD_H
@@ -17,6 +17,8 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+
+#include "check.h"
 
 /* ctx is handed on to the check. */
 static inline void in_child(bool (*check)(void *ctx), void *ctx)

@@ -5,6 +5,7 @@
 #ifndef TEST_LAYOUT_HUB_H
 #define TEST_LAYOUT_HUB_H
 
+#include "../child.h"
 #include "../store/scratch.h"
 #include "digest/digest.h"
 #include "layout/layout.h"
