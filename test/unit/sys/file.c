@@ -644,6 +644,29 @@ static void what_could_not_be_synced_is_not_published(void **state)
     expect_text(p->dir, "y", "y");
 }
 
+static bool killed_while_it_replaces(void *ctx)
+{
+    struct err err = {0};
+
+    /* As a kill would: neither the rename nor the cleaning up happens. */
+    return deny(SYS_renameat, EIO) && deny(SYS_renameat2, EIO) && deny(SYS_unlinkat, EIO) &&
+           file_replace(*(const int *)ctx, "x", "tmp", STR("x"), 0644, &err) < 0;
+}
+
+static void sweep_takes_what_a_kill_left_and_nothing_else(void **state)
+{
+    struct place *p = *state;
+
+    assert_int_equal(mkdirat(p->dir, "tmp", 0755), 0);
+    put(p->dir, "tmp/journal", "kept");
+    in_child(killed_while_it_replaces, &p->dir);
+    file_sweep(p->dir, "tmp");
+    expect_text(p->dir, "tmp/journal", "kept");
+    assert_int_equal(unlinkat(p->dir, "tmp/journal", 0), 0);
+    assert_true(is_empty(p->dir, "tmp"));
+    file_sweep(p->dir, "missing");
+}
+
 static void sync_dir_finds_the_directory_of_a_path(void **state)
 {
     struct place *p = *state;
@@ -749,6 +772,7 @@ int main(void)
         TEST(replace_sets_text_and_mode_whatever_the_umask),
         TEST(replace_cleans_up_when_it_cannot),
         TEST(what_could_not_be_synced_is_not_published),
+        TEST(sweep_takes_what_a_kill_left_and_nothing_else),
         TEST(sync_dir_finds_the_directory_of_a_path),
         TEST(each_cause_has_its_way_out),
         TEST(the_umask_is_read_and_left_alone),
