@@ -14,7 +14,8 @@
 
 #define WRITE_CHUNKS     4                   /* of one system call */
 #define PAST_CACHE_BYTES ((uint64_t)8 << 20) /* smaller files stay in the page cache */
-#define BLOCKED_MS       50                  /* a hash that waits longer lets chunks go */
+#define BLOCKED_MS       100                 /* a hash that waits longer lets chunks go */
+#define FLOWING_BYTES    ((uint64_t)1 << 20) /* a turn of that many says that it waits no more */
 #define TURN_BYTES       ((uint64_t)8 << 20) /* then another file gets the hash thread */
 
 static void push_lane(struct lane *lane, struct file *f, struct file **link)
@@ -111,7 +112,7 @@ static bool reclaim_file(struct file *f, uint64_t now_ms)
     struct chunk *next;
     bool any = false;
 
-    if (f->blocked_ms == 0 || now_ms - f->blocked_ms < BLOCKED_MS || f->hashing)
+    if (now_ms - f->blocked_ms < BLOCKED_MS || f->hashing || hashable(f))
         return false;
     for (struct chunk *c = f->unhashed; c != NULL; c = next) {
         next = c->next_hash;
@@ -482,15 +483,16 @@ static void hash_step(struct file *f, char *buf)
 /* One turn of a file's hash; the lock is held on entry and exit. */
 static void hash_turn(struct file *f, char *buf)
 {
-    uint64_t until = f->ranges.hashed + TURN_BYTES;
+    uint64_t from = f->ranges.hashed;
+    uint64_t until = from + TURN_BYTES;
 
-    f->blocked_ms = 0;
     while (hashable(f) && f->ranges.hashed < until && !f->t->quit) {
         hash_step(f, buf);
         if (f->abandoned)
             return;
     }
-    if (!f->ended && !hashable(f))
+    /* A trickle does not count: what comes slowly is late all the time. */
+    if (f->blocked_ms == 0 || f->ranges.hashed - from >= FLOWING_BYTES)
         f->blocked_ms = engine_now(f->t);
 }
 

@@ -186,6 +186,7 @@ struct transfer {
     struct conn conns[ENGINE_CONNS];
     struct rate rate;
     uint32_t random;
+    uint64_t now_ms; /* when this turn of its loop began */
     uint64_t pace_ms;
     uint64_t tick_ms;
     uint64_t bps_bytes[8]; /* received in the last seconds, one each */

@@ -57,7 +57,7 @@ static bool next_chunk(struct conn *c)
     if (c->chunk == NULL)
         return false;
     c->chunk->offset = c->span.start;
-    c->chunk_ms = engine_now(t);
+    c->chunk_ms = t->now_ms;
     return true;
 }
 
@@ -106,10 +106,9 @@ static size_t take_some(struct conn *c, const char *data, size_t len)
 static void count(struct conn *c, size_t len)
 {
     struct transfer *t = c->t;
-    uint64_t now_ms = engine_now(t);
 
     if (c->first_ms == 0)
-        c->first_ms = c->window_ms = now_ms;
+        c->first_ms = c->window_ms = engine_now(t);
     c->got += len;
     t->received += len;
     pace_bytes(c->pace, len);
@@ -141,7 +140,7 @@ static size_t on_body(void *ctx, const char *data, size_t len)
 
     if (!c->accepted)
         return drain(c, len);
-    if (c->counted == 0 && !rate_open(&c->t->rate, engine_now(c->t))) {
+    if (c->counted == 0 && !rate_open(&c->t->rate, c->t->now_ms)) {
         c->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
@@ -247,7 +246,7 @@ void fetch_resume(struct transfer *t)
     struct conn *best;
     bool starved;
 
-    if (!rate_open(&t->rate, engine_now(t)))
+    if (!rate_open(&t->rate, t->now_ms))
         return;
     (void)pthread_mutex_lock(&t->lock);
     if (t->starved > 0)

@@ -23,10 +23,10 @@ struct request {
     const struct curl_api *curl;
     CURL *easy;
     struct curl_slist *header_list;
-    struct arena arena;        /* of the exchange under way */
+    struct arena arena;          /* of the exchange under way */
     struct arena_mark base;      /* what stays of it between exchanges */
     struct http_header *headers; /* room for HTTP_HEADERS_MAX */
-    struct http_answer answer; /* status and headers; the body is the callback's */
+    struct http_answer answer;   /* status and headers; the body is the callback's */
     size_t header_room;
     size_t header_bytes;
     bool whole_headers; /* the final answer's headers are complete */

@@ -4,7 +4,7 @@
 
 #include "transfer/engine.h"
 
-#define FLUSH_MS 300 /* older bytes do not stay in memory only (a tick more at most) */
+#define FLUSH_MS       300 /* older bytes do not stay in memory only (a tick more at most) */
 #define TICK_MS        100
 #define PACE_TICK_MS   250
 #define IDLE_MS        1000
@@ -62,7 +62,7 @@ void schedule_forget_link(struct file *f)
 
 void schedule_served(struct host *h)
 {
-    h->progress_ms = engine_now(h->t);
+    h->progress_ms = h->t->now_ms;
     h->failures = 0;
 }
 

@@ -184,6 +184,7 @@ static void *net_thread(void *ctx)
     while (!t->quit) {
         uint64_t wait_ms;
 
+        t->now_ms = engine_now(t);
         stop_failed(t);
         reap(t);
         begin(t);
@@ -252,7 +253,7 @@ struct transfer *transfer_new(const struct net_config *net, struct err *err)
     t->write.last = &t->write.first;
     t->random = (uint32_t)clock_unix_ms(net->clock) | 1;
     rate_init(&t->rate, t->net.limit_rate_bps, engine_now(t));
-    t->bps_ms = t->pace_ms = t->tick_ms = engine_now(t);
+    t->now_ms = t->bps_ms = t->pace_ms = t->tick_ms = engine_now(t);
     init_sync(t);
     if (start(t, err) < 0)
         transfer_free(&t);

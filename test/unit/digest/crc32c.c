@@ -63,12 +63,30 @@ static void table_and_instruction_agree(void **state)
     }
 }
 
+static void they_agree_on_long_stretches_too(void **state)
+{
+    uint32_t (*fast)(uint32_t, const void *, size_t) =
+        crc32c_has_instruction() ? crc32c_by_instruction : digest_crc32c;
+    static unsigned char data[50000];
+    uint32_t seed = 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(data); i++) {
+        seed = seed * 1664525 + 1013904223;
+        data[i] = (unsigned char)(seed >> 24);
+    }
+    for (size_t len = 12280; len <= sizeof(data); len += 1237, seed++)
+        assert_int_equal(crc32c_by_table(seed, data + len % 9, len - 9),
+                         fast(seed, data + len % 9, len - 9));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_the_examples_of_iscsi),
         cmocka_unit_test(goes_on_from_a_seed_at_any_cut),
         cmocka_unit_test(table_and_instruction_agree),
+        cmocka_unit_test(they_agree_on_long_stretches_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
