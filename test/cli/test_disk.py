@@ -54,6 +54,8 @@ class Disk:
         where = f"call {nth}: {struck[:1]}\n{got.stderr}"
         assert_nothing_wrong(volume, "org/tiny", self.wanted)
         assert got.rc in (0, STATUS[error]), where
+        if struck and "sync " in struck[0] and ".part " in struck[0]:
+            assert got.rc == STATUS[error], f"published what may not be on the disk; {where}"
         if got.rc == 0:
             assert_complete(volume, "org/tiny", self.wanted)
         else:
