@@ -130,8 +130,9 @@ static int create(struct opening *o, struct err *err)
 }
 
 /*
- * The dead holder's file becomes ours under our name. The journal's second name comes first and its
- * old one goes last, so that a kill on the way leaves a part with its journal.
+ * The dead holder's file becomes ours under our name. The journal gets its second name first and
+ * loses the old one last (with all that is left of him), so that a kill on the way leaves a part
+ * with its journal.
  */
 static bool adopt(struct opening *o, const struct staged *old, int *fd)
 {
@@ -145,7 +146,6 @@ static bool adopt(struct opening *o, const struct staged *old, int *fd)
         (void)renameat(o->dirfd, journal, o->dirfd, o->s.journal_name);
     if (renameat(o->dirfd, old->name, o->dirfd, o->s.part) < 0)
         return false;
-    (void)unlinkat(o->dirfd, journal, 0);
     if (fstat(*fd, &held) < 0 || fstatat(o->dirfd, o->s.part, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
         held.st_ino != named.st_ino || held.st_dev != named.st_dev)
         return false;

@@ -103,6 +103,30 @@ static void what_others_wrote_meanwhile_is_merged(void **state)
     volume_close(&v);
 }
 
+static void what_others_dropped_meanwhile_stays_dropped(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest a = digest(1);
+    struct digest b = digest(2);
+    struct stat st = file(1);
+    struct blob_records *first = read_records(s, &v);
+    struct blob_records *second;
+
+    blob_records_set(first, &a, &st);
+    write_records(s, &v, first);
+    first = read_records(s, &v);
+    second = read_records(s, &v);
+    blob_records_drop(second, &a);
+    write_records(s, &v, second);
+    blob_records_set(first, &b, &st);
+    write_records(s, &v, first);
+    first = read_records(s, &v);
+    assert_false(blob_records_hold(first, &a, &st));
+    assert_true(blob_records_hold(first, &b, &st));
+    volume_close(&v);
+}
+
 static void what_was_dropped_does_not_hold_and_can_be_set_again(void **state)
 {
     struct scratch *s = *state;
@@ -171,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(what_was_set_holds_for_that_very_file_only),
         SCRATCH_TEST(what_others_wrote_meanwhile_is_merged),
+        SCRATCH_TEST(what_others_dropped_meanwhile_stays_dropped),
         SCRATCH_TEST(what_was_dropped_does_not_hold_and_can_be_set_again),
         SCRATCH_TEST(nothing_is_written_without_a_change),
         SCRATCH_TEST(a_torn_or_newer_file_counts_as_absent),

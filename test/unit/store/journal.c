@@ -193,6 +193,45 @@ static void what_is_no_regular_file_is_replaced_and_not_followed(void **state)
     assert_int_equal(reread(s).len, 1);
 }
 
+static void a_record_in_another_s_place_ends_the_reading(void **state)
+{
+    struct scratch *s = *state;
+    struct journal_claims claims;
+    struct journal *j = opened(s, &claims);
+    char record[JOURNAL_RECORD];
+    size_t len = 0;
+    char *bytes;
+
+    for (uint64_t i = 0; i < 4; i++)
+        add(s, j, i * 100, 100, (uint32_t)i);
+    journal_close(&j);
+    bytes = scratch_read(s, NAME, &len);
+    memcpy(record, bytes + JOURNAL_HEADER + JOURNAL_RECORD, JOURNAL_RECORD);
+    memcpy(bytes + JOURNAL_HEADER + 2 * JOURNAL_RECORD, record, JOURNAL_RECORD);
+    assert_int_equal(journal_parse(&s->arena, (struct str){bytes, len}, SIZE, &want).len, 2);
+}
+
+static void a_link_to_another_s_journal_is_not_followed(void **state)
+{
+    struct scratch *s = *state;
+    struct journal_claims claims;
+    struct journal *j = opened(s, &claims);
+    size_t before = 0;
+    size_t after = 0;
+
+    add(s, j, 0, 100, 1);
+    journal_close(&j);
+    assert_int_equal(renameat(s->fd, NAME, s->fd, "another"), 0);
+    assert_int_equal(symlinkat("another", s->fd, NAME), 0);
+    (void)scratch_read(s, "another", &before);
+    j = opened(s, &claims);
+    assert_int_equal(claims.len, 0);
+    add(s, j, 200, 100, 1);
+    journal_close(&j);
+    (void)scratch_read(s, "another", &after);
+    assert_int_equal(before, after);
+}
+
 static void a_journal_that_cannot_be_written_says_so_by_name(void **state)
 {
     struct scratch *s = *state;
@@ -219,6 +258,8 @@ int main(void)
         SCRATCH_TEST(a_claim_that_leaves_the_file_is_not_made),
         SCRATCH_TEST(reset_forgets_on_disk_too),
         SCRATCH_TEST(what_is_no_regular_file_is_replaced_and_not_followed),
+        SCRATCH_TEST(a_record_in_another_s_place_ends_the_reading),
+        SCRATCH_TEST(a_link_to_another_s_journal_is_not_followed),
         SCRATCH_TEST(a_journal_that_cannot_be_written_says_so_by_name),
     };
 

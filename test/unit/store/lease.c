@@ -1,5 +1,6 @@
 #include "store/lease.h"
 
+#include "fakes.h"
 #include "scratch.h"
 #include "store/lease_file.h"
 #include "store/lease_keeper.h"
@@ -216,7 +217,14 @@ static void nothing_is_proved_where_flock_lies_or_by_another_boot(void **state)
     b.keeper->flock_works = yes;
     b.keeper->boot_id[0] = '?';
     assert_false(try(s, &b));
+    stop(&b);
+    assert_int_equal(unlinkat(s->fd, NAME, 0), 0);
+    host_start(s, &a, "a", 0, true);
+    host_start(s, &b, "b", 5, true);
+    memcpy(a.keeper->boot_id, "-", 2);
     memcpy(b.keeper->boot_id, "-", 2);
+    assert_true(try(s, &a));
+    kill_host(&a);
     assert_false(try(s, &b));
     stop(&b);
 }
@@ -411,27 +419,75 @@ static void claims_may_die_again_and_again(void **state)
     assert_int_equal(mkdir(s->path, 0700), 0);
 }
 
+/* Between a contender's judgement and its claim: the proof of flock is asked for just then. */
+static struct {
+    struct scratch *s;
+    struct host *other;
+    struct host *self;
+} meanwhile;
+
+static bool another_takes_over(int dirfd)
+{
+    (void)dirfd;
+    assert_true(try(meanwhile.s, meanwhile.other));
+    return true;
+}
+
+static bool time_passes(int dirfd)
+{
+    (void)dirfd;
+    pass(meanwhile.self, TAKEOVER / 2);
+    return true;
+}
+
 static void a_claim_that_is_won_late_finds_the_new_holder_and_leaves_it_alone(void **state)
 {
     struct scratch *s = *state;
     struct host dead;
     struct host b;
     struct host c;
+    const char *claim;
 
-    host_start(s, &dead, "dead", 0, false);
+    host_start(s, &dead, "dead", 0, true);
     host_start(s, &b, "b", 0, false);
-    host_start(s, &c, "c", 0, false);
+    host_start(s, &c, "c", 0, true);
     assert_true(try(s, &dead));
-    kill_host(&dead);
+    claim = claim_on(s, "");
     let_judge(s, &b);
-    let_judge(s, &c);
-    assert_true(try(s, &b));
-    /* c looked before b took over; what it saw is what it would judge by now. */
+    kill_host(&dead);
+    meanwhile.s = s;
+    meanwhile.other = &b;
+    c.keeper->flock_works = another_takes_over;
     assert_false(try(s, &c));
-    assert_string_equal(c.watch.holder.host, "b");
+    assert_non_null(b.lease);
+    assert_string_equal(on_disk(s).host, "b");
+    assert_false(scratch_has(s, claim));
+    pass(&b, 3000);
+    lease_keeper_beat(b.keeper);
     assert_false(lease_lost(b.lease));
     stop(&b);
     stop(&c);
+}
+
+static void a_claimant_that_was_paused_before_it_claimed_looks_again_first(void **state)
+{
+    struct scratch *s = *state;
+    struct host dead;
+    struct host b;
+    const char *claim;
+
+    host_start(s, &dead, "dead", 0, true);
+    host_start(s, &b, "b", 0, true);
+    assert_true(try(s, &dead));
+    claim = claim_on(s, "");
+    kill_host(&dead);
+    meanwhile.self = &b;
+    b.keeper->flock_works = time_passes;
+    assert_false(try(s, &b));
+    assert_false(scratch_has(s, claim));
+    b.keeper->flock_works = yes;
+    assert_true(try(s, &b));
+    stop(&b);
 }
 
 static void a_holder_that_comes_back_before_the_claim_is_done_keeps_it(void **state)
@@ -451,6 +507,129 @@ static void a_holder_that_comes_back_before_the_claim_is_done_keeps_it(void **st
     assert_false(lease_lost(a.lease));
     stop(&a);
     stop(&b);
+}
+
+/* ---- answers that are lost, and filesystems that cannot ---- */
+
+static void a_lease_that_was_made_though_the_answer_says_no_is_ours(void **state)
+{
+    static const int answers[] = {EEXIST, EIO};
+    struct scratch *s = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct host a;
+
+        host_start(s, &a, "a", 0, false);
+        fakes.linkat = answers[i];
+        fakes.linkat_done = true;
+        assert_true(try(s, &a));
+        fakes.linkat = 0;
+        pass(&a, 3000);
+        lease_keeper_beat(a.keeper);
+        assert_false(lease_lost(a.lease));
+        stop(&a);
+    }
+}
+
+static void an_answer_that_says_no_and_means_it_is_no(void **state)
+{
+    struct scratch *s = *state;
+    struct host a;
+
+    host_start(s, &a, "a", 0, false);
+    fakes.linkat = EEXIST;
+    assert_false(try(s, &a));
+    fakes.linkat = EIO;
+    assert_int_equal(lease_try(&a.lease, &a.watch, a.keeper, s->fd, NAME, "x", &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    fakes.linkat = ENOSPC;
+    assert_int_equal(lease_try(&a.lease, &a.watch, a.keeper, s->fd, NAME, "x", &s->err), -1);
+    assert_int_equal(s->err.code, ERR_NO_SPACE);
+    fakes.linkat = 0;
+    stop(&a);
+    assert_int_equal(rmdir(s->path), 0);
+    assert_int_equal(mkdir(s->path, 0700), 0);
+}
+
+static void without_hard_links_leases_and_claims_work_the_same(void **state)
+{
+    struct scratch *s = *state;
+    struct host dead;
+    struct host b;
+    struct host c;
+
+    fakes.linkat = EPERM;
+    host_start(s, &dead, "dead", 0, true);
+    host_start(s, &b, "b", 0, true);
+    host_start(s, &c, "c", 0, false);
+    assert_true(try(s, &dead));
+    assert_false(try(s, &b));
+    kill_host(&dead);
+    assert_true(try(s, &b));
+    assert_false(try(s, &c));
+    assert_string_equal(c.watch.holder.host, "b");
+    stop(&b);
+    assert_true(try(s, &c));
+    stop(&c);
+}
+
+static void a_takeover_whose_answer_was_lost_is_ours(void **state)
+{
+    struct scratch *s = *state;
+    struct host dead;
+    struct host b;
+
+    host_start(s, &dead, "dead", 0, true);
+    host_start(s, &b, "b", 0, true);
+    assert_true(try(s, &dead));
+    kill_host(&dead);
+    fakes.renameat = ENOENT;
+    fakes.renameat_done = true;
+    assert_true(try(s, &b));
+    stop(&b);
+}
+
+static void a_takeover_that_the_disk_refuses_is_an_error_and_leaves_no_claim(void **state)
+{
+    struct scratch *s = *state;
+    struct host dead;
+    struct host b;
+    const char *claim;
+
+    host_start(s, &dead, "dead", 0, true);
+    host_start(s, &b, "b", 0, true);
+    assert_true(try(s, &dead));
+    claim = claim_on(s, "");
+    kill_host(&dead);
+    fakes.renameat = EIO;
+    assert_int_equal(lease_try(&b.lease, &b.watch, b.keeper, s->fd, NAME, "x", &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    assert_false(scratch_has(s, claim));
+    fakes.renameat = 0;
+    assert_true(try(s, &b));
+    stop(&b);
+}
+
+static void on_a_shared_filesystem_each_renewal_is_sent_to_the_server(void **state)
+{
+    struct scratch *s = *state;
+    struct host a;
+    unsigned before;
+
+    host_start(s, &a, "a", 0, false);
+    assert_true(try(s, &a));
+    assert_true(fakes.syncs > 0);
+    before = fakes.syncs;
+    pass(&a, 3000);
+    lease_keeper_beat(a.keeper);
+    assert_true(fakes.syncs > before);
+    fakes.fdatasync = EIO;
+    for (int i = 0; i < 3; i++) {
+        pass(&a, 3000);
+        lease_keeper_beat(a.keeper);
+    }
+    assert_true(lease_lost(a.lease));
+    stop(&a);
 }
 
 /* ---- what stands there ---- */
@@ -544,6 +723,13 @@ int main(void)
         SCRATCH_TEST(a_claim_of_another_is_respected_and_a_dead_one_is_passed_by),
         SCRATCH_TEST(claims_may_die_again_and_again),
         SCRATCH_TEST(a_claim_that_is_won_late_finds_the_new_holder_and_leaves_it_alone),
+        SCRATCH_TEST(a_claimant_that_was_paused_before_it_claimed_looks_again_first),
+        SCRATCH_TEST(a_lease_that_was_made_though_the_answer_says_no_is_ours),
+        SCRATCH_TEST(an_answer_that_says_no_and_means_it_is_no),
+        SCRATCH_TEST(without_hard_links_leases_and_claims_work_the_same),
+        SCRATCH_TEST(a_takeover_whose_answer_was_lost_is_ours),
+        SCRATCH_TEST(a_takeover_that_the_disk_refuses_is_an_error_and_leaves_no_claim),
+        SCRATCH_TEST(on_a_shared_filesystem_each_renewal_is_sent_to_the_server),
         SCRATCH_TEST(a_holder_that_comes_back_before_the_claim_is_done_keeps_it),
         SCRATCH_TEST(a_torn_lease_counts_as_held_until_it_was_watched),
         SCRATCH_TEST(a_lease_of_another_format_is_held_for_ever),

@@ -1,5 +1,6 @@
 #include "store/publish.h"
 
+#include "fakes.h"
 #include "scratch.h"
 
 static int staged(struct scratch *s, const char *name, const char *text)
@@ -58,6 +59,93 @@ static void what_stands_there_stays_unless_it_is_to_be_replaced(void **state)
     assert_int_equal(publish_rename(&first, &s->err), 0);
     assert_string_equal(scratch_read(s, "to", NULL), "new");
     close(first.fd);
+}
+
+static void where_rename_always_replaces_links_do_it(void **state)
+{
+    struct scratch *s = *state;
+    struct publish_item first = item(s, "new", "to");
+    struct publish_item second;
+
+    fakes.renameat2 = EINVAL;
+    assert_int_equal(publish_rename(&first, &s->err), 0);
+    assert_false(scratch_has(s, "from"));
+    assert_string_equal(scratch_read(s, "to", NULL), "new");
+    second = item(s, "newer", "to");
+    assert_int_equal(publish_rename(&second, &s->err), 0);
+    assert_false(scratch_has(s, "from"));
+    assert_string_equal(scratch_read(s, "to", NULL), "new");
+    close(first.fd);
+    close(second.fd);
+}
+
+static void where_there_are_no_links_either_a_look_and_a_rename_do_it(void **state)
+{
+    struct scratch *s = *state;
+    struct publish_item first = item(s, "new", "to");
+    struct publish_item second;
+
+    fakes.renameat2 = ENOSYS;
+    fakes.linkat = EPERM;
+    assert_int_equal(publish_rename(&first, &s->err), 0);
+    assert_string_equal(scratch_read(s, "to", NULL), "new");
+    second = item(s, "newer", "to");
+    assert_int_equal(publish_rename(&second, &s->err), 0);
+    assert_false(scratch_has(s, "from"));
+    assert_string_equal(scratch_read(s, "to", NULL), "new");
+    close(first.fd);
+    close(second.fd);
+}
+
+static void after_a_failed_sync_the_staged_name_is_gone(void **state)
+{
+    struct scratch *s = *state;
+    struct publish_item broken = item(s, "new", "to");
+
+    fakes.fdatasync = EIO;
+    assert_int_equal(publish_sync(&broken, 1, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    assert_non_null(strstr(s->err.msg, "to"));
+    assert_false(scratch_has(s, "from"));
+    close(broken.fd);
+    broken = item(s, "new", "to");
+    fakes.fdatasync = ENOSPC;
+    assert_int_equal(publish_sync(&broken, 1, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_NO_SPACE);
+    assert_true(scratch_has(s, "from"));
+    close(broken.fd);
+}
+
+static void many_are_synced_together_or_else_singly(void **state)
+{
+    struct scratch *s = *state;
+    struct publish_item items[9];
+
+    for (size_t i = 0; i < 9; i++)
+        items[i] = item(s, "text", "to");
+    assert_int_equal(publish_sync(items, 8, &s->err), 0);
+    assert_int_equal(fakes.syncs, 8);
+    assert_int_equal(publish_sync(items, 9, &s->err), 0);
+    assert_int_equal(fakes.syncs, 8);
+    fakes.syncfs = EIO;
+    assert_int_equal(publish_sync(items, 9, &s->err), 0);
+    assert_int_equal(fakes.syncs, 17);
+    for (size_t i = 0; i < 9; i++)
+        close(items[i].fd);
+}
+
+static void the_probe_tells_a_missing_ability_from_a_broken_disk(void **state)
+{
+    struct scratch *s = *state;
+    struct publish_abilities able = {0};
+
+    fakes.linkat = EPERM;
+    assert_int_equal(publish_probe(&able, s->fd, &s->err), 0);
+    assert_true(able.symlinks);
+    assert_false(able.hard_links);
+    fakes.linkat = EIO;
+    assert_int_equal(publish_probe(&able, s->fd, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
 }
 
 static void a_dangling_link_gives_way(void **state)
@@ -135,6 +223,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_synced_file_moves_to_its_name_with_its_mode),
         SCRATCH_TEST(what_stands_there_stays_unless_it_is_to_be_replaced),
+        SCRATCH_TEST(where_rename_always_replaces_links_do_it),
+        SCRATCH_TEST(where_there_are_no_links_either_a_look_and_a_rename_do_it),
+        SCRATCH_TEST(after_a_failed_sync_the_staged_name_is_gone),
+        SCRATCH_TEST(many_are_synced_together_or_else_singly),
+        SCRATCH_TEST(the_probe_tells_a_missing_ability_from_a_broken_disk),
         SCRATCH_TEST(a_dangling_link_gives_way),
         SCRATCH_TEST(a_rename_that_was_done_already_is_no_error),
         SCRATCH_TEST(the_probe_finds_links_and_leaves_nothing),

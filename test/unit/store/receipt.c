@@ -140,6 +140,7 @@ static void a_hostile_receipt_with_a_right_seal_counts_as_absent(void **state)
 {
     static const char *const bad[] = {
         "model hf:org/name\nrevision main\ncommit ../../etc\n" ENTRY "a\n",
+        "model hf:org/name\nrevision main\ncommit " COMMIT "%00/..\n" ENTRY "a\n",
         "model hf:../name\nrevision main\ncommit " COMMIT "\n" ENTRY "a\n",
         "model hf:org/name\nrevision main\n" ENTRY "a\n",
         HEAD ENTRY "../a\n",

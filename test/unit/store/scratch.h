@@ -47,6 +47,9 @@ static inline int scratch_teardown(void **state)
 {
     struct scratch *s = *state;
 
+#ifdef SCRATCH_AFTER
+    SCRATCH_AFTER;
+#endif
     (void)close(s->fd);
     (void)nftw(s->path, scratch_remove, 16, FTW_DEPTH | FTW_PHYS);
     arena_free(&s->arena);

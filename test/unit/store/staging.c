@@ -1,7 +1,8 @@
 #include "store/staging.h"
 
+#include "fakes.h"
 #include "scratch.h"
-#include "sys/flock.h"
+#include "sys/stop.h"
 
 #define BIG   ((uint64_t)3 << 20)
 #define OLD   "00000000000000aa"
@@ -118,6 +119,164 @@ static void what_a_live_holder_has_open_is_carried_over_into_a_file_of_our_own(v
     staging_close(&staging);
 }
 
+static void nothing_is_adopted_in_place_where_flock_lies(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging;
+    ino_t inode = inode_of(old.fd);
+
+    stage(s, &old, 0, 1000, 7);
+    staging_close(&old);
+    fakes.flock_lies = true;
+    staging = opened(s, OURS, BIG);
+    assert_int_not_equal(inode_of(staging.fd), inode);
+    assert_int_equal(staging.claims.len, 1);
+    assert_int_equal(byte_at(&staging, 999), 7);
+    staging_close(&staging);
+}
+
+static void what_is_carried_over_is_the_same_without_copy_file_range(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging;
+
+    stage(s, &old, 0, 1 << 20, 7);
+    stage(s, &old, 1 << 20, 1000, 8);
+    fakes.copy_file_range = EXDEV;
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(staging.claims.len, 2);
+    assert_int_equal(byte_at(&staging, (1 << 20) - 1), 7);
+    assert_int_equal(byte_at(&staging, 1 << 20), 8);
+    staging_close(&staging);
+    staging_close(&old);
+}
+
+static void claims_beyond_the_end_of_a_cut_file_are_not_carried_over(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging;
+
+    stage(s, &old, 0, 1000, 7);
+    stage(s, &old, 1 << 20, 1000, 8);
+    assert_int_equal(ftruncate(old.fd, (1 << 20) + 999), 0);
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(staging.claims.len, 1);
+    assert_int_equal(staging.claims.at[0].crc, 7);
+    staging_close(&staging);
+    staging_close(&old);
+}
+
+static void what_two_dead_holders_claim_is_carried_over_once(void **state)
+{
+    struct scratch *s = *state;
+    struct staging first = opened(s, OLD, BIG);
+    struct staging second = {.fd = -1};
+    struct staging staging;
+    size_t len = 0;
+
+    stage(s, &first, 0, 1000, 7);
+    stage(s, &first, 5000, 1000, 7);
+    assert_int_equal(renameat(s->fd, first.part, s->fd, "part"), 0);
+    assert_int_equal(renameat(s->fd, first.journal_name, s->fd, "journal"), 0);
+    second = opened(s, THIRD, BIG);
+    stage(s, &second, 0, 1000, 8);
+    stage(s, &second, 9000, 1000, 8);
+    assert_int_equal(renameat(s->fd, "part", s->fd, first.part), 0);
+    assert_int_equal(renameat(s->fd, "journal", s->fd, first.journal_name), 0);
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(staging.claims.len, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(byte_at(&staging, staging.claims.at[i].offset), staging.claims.at[i].crc);
+    (void)scratch_read(s, staging.journal_name, &len);
+    assert_int_equal(len, JOURNAL_HEADER + 3 * JOURNAL_RECORD);
+    staging_close(&first);
+    staging_close(&second);
+    staging_close(&staging);
+}
+
+static void a_file_is_made_as_long_where_space_cannot_be_taken(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging;
+    struct stat st = {0};
+
+    fakes.fallocate = EOPNOTSUPP;
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(fstat(staging.fd, &st), 0);
+    assert_int_equal(st.st_size, BIG);
+    assert_int_equal(st.st_blocks, 0);
+    staging_discard(s->fd, &staging);
+}
+
+static void a_disk_that_fills_up_keeps_what_is_staged_and_gives_back_the_rest(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging = {.fd = -1};
+
+    stage(s, &old, 0, 1000, 7);
+    staging_close(&old);
+    fakes.fallocate = EDQUOT;
+    assert_int_equal(staging_open(&staging, &s->arena, s->fd, OURS, &want, BIG, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_NO_SPACE);
+    assert_non_null(strstr(s->err.msg, "(disk quota)"));
+    assert_true(staging_dead_bytes(s->fd, "") < 64 << 10);
+    assert_int_equal(staging_claimed_bytes(s->fd, &want, BIG), 1000);
+    fakes.fallocate = 0;
+    staging = opened(s, THIRD, BIG);
+    assert_int_equal(staging.claims.len, 1);
+    assert_int_equal(byte_at(&staging, 999), 7);
+    staging_close(&staging);
+}
+
+static void a_filesystem_for_small_files_only_says_so(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging = {.fd = -1};
+
+    fakes.fallocate = EFBIG;
+    assert_int_equal(staging_open(&staging, &s->arena, s->fd, OURS, &want, BIG, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    assert_non_null(strstr(s->err.hint, "another filesystem"));
+}
+
+static void a_stop_ends_the_carrying_and_what_was_carried_is_kept(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging = {.fd = -1};
+
+    stage(s, &old, 0, 1000, 7);
+    stage(s, &old, 5000, 1000, 8);
+    stop_request(15);
+    assert_int_equal(staging_open(&staging, &s->arena, s->fd, OURS, &want, BIG, &s->err), -1);
+    stop_request(0);
+    assert_int_equal(s->err.code, ERR_INTERRUPTED);
+    assert_int_equal(staging_claimed_bytes(s->fd, &want, BIG), 2000);
+    staging_close(&old);
+    staging = opened(s, THIRD, BIG);
+    assert_int_equal(staging.claims.len, 2);
+    assert_int_equal(byte_at(&staging, 5999), 8);
+    staging_close(&staging);
+}
+
+static void our_own_file_is_opened_again(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging = opened(s, OURS, BIG);
+    ino_t inode = inode_of(staging.fd);
+
+    stage(s, &staging, 0, 1000, 7);
+    staging_close(&staging);
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(inode_of(staging.fd), inode);
+    assert_int_equal(staging.claims.len, 1);
+    staging_close(&staging);
+}
+
 static void a_whole_small_file_without_a_journal_is_kept_unproven(void **state)
 {
     struct scratch *s = *state;
@@ -210,6 +369,15 @@ int main(void)
         SCRATCH_TEST(a_new_file_is_preallocated_and_claims_nothing),
         SCRATCH_TEST(a_dead_holder_s_file_is_adopted_in_place),
         SCRATCH_TEST(what_a_live_holder_has_open_is_carried_over_into_a_file_of_our_own),
+        SCRATCH_TEST(nothing_is_adopted_in_place_where_flock_lies),
+        SCRATCH_TEST(what_is_carried_over_is_the_same_without_copy_file_range),
+        SCRATCH_TEST(claims_beyond_the_end_of_a_cut_file_are_not_carried_over),
+        SCRATCH_TEST(what_two_dead_holders_claim_is_carried_over_once),
+        SCRATCH_TEST(a_file_is_made_as_long_where_space_cannot_be_taken),
+        SCRATCH_TEST(a_disk_that_fills_up_keeps_what_is_staged_and_gives_back_the_rest),
+        SCRATCH_TEST(a_filesystem_for_small_files_only_says_so),
+        SCRATCH_TEST(a_stop_ends_the_carrying_and_what_was_carried_is_kept),
+        SCRATCH_TEST(our_own_file_is_opened_again),
         SCRATCH_TEST(a_whole_small_file_without_a_journal_is_kept_unproven),
         SCRATCH_TEST(a_file_with_a_second_name_is_never_written),
         SCRATCH_TEST(what_no_disk_holds_is_no_space_with_both_figures),

@@ -1,7 +1,6 @@
 #include "store/volume.h"
 
-#include <errno.h>
-
+#include "fakes.h"
 #include "scratch.h"
 
 static const char *beneath(struct scratch *s, const char *name)
@@ -121,6 +120,17 @@ static void space_is_what_the_filesystem_says(void **state)
     assert_non_null(space.limit);
 }
 
+static void flock_that_lies_is_found_out_and_nothing_is_left(void **state)
+{
+    struct scratch *s = *state;
+
+    assert_true(volume_flock_works(s->fd));
+    fakes.flock_lies = true;
+    assert_false(volume_flock_works(s->fd));
+    assert_int_equal(rmdir(s->path), 0);
+    assert_int_equal(mkdir(s->path, 0700), 0);
+}
+
 static void memory_is_local_and_ephemeral_and_flock_works_there(void **state)
 {
     struct scratch *s = *state;
@@ -146,6 +156,7 @@ int main(void)
         SCRATCH_TEST(a_missing_store_is_not_found_or_made_like_the_volume),
         SCRATCH_TEST(a_refusal_names_uid_owner_mode_and_the_chown),
         SCRATCH_TEST(space_is_what_the_filesystem_says),
+        SCRATCH_TEST(flock_that_lies_is_found_out_and_nothing_is_left),
         SCRATCH_TEST(memory_is_local_and_ephemeral_and_flock_works_there),
     };
 

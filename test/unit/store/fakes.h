@@ -1,0 +1,96 @@
+/*
+ * System calls that answer as a test wants. A program that includes this defines them itself, so
+ * the library linked into it calls these and not the C library's.
+ */
+#ifndef TEST_STORE_FAKES_H
+#define TEST_STORE_FAKES_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys/flock.h"
+
+/* An errno each; 0: as ever. */
+struct fakes {
+    int linkat;
+    bool linkat_done; /* it fails, but has been done: an answer that was lost */
+    int renameat;
+    bool renameat_done;
+    int renameat2;
+    int fallocate;
+    int fdatasync;
+    int syncfs;
+    int copy_file_range;
+    bool flock_lies; /* it succeeds for everybody */
+    unsigned syncs;  /* counted */
+};
+
+static struct fakes fakes;
+
+/* SCRATCH_TEST resets them after each test. */
+#define SCRATCH_AFTER (fakes = (struct fakes){0})
+
+static inline int fakes_answer(int code)
+{
+    errno = code;
+    return -1;
+}
+
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+    int result = 0;
+
+    if (fakes.linkat == 0 || fakes.linkat_done)
+        result = (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+    return fakes.linkat == 0 ? result : fakes_answer(fakes.linkat);
+}
+
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    int result = 0;
+
+    if (fakes.renameat == 0 || fakes.renameat_done)
+        result = (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0U);
+    return fakes.renameat == 0 ? result : fakes_answer(fakes.renameat);
+}
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    return fakes.renameat2 == 0 ? (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags)
+                                : fakes_answer(fakes.renameat2);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t len)
+{
+    return fakes.fallocate == 0 ? (int)syscall(SYS_fallocate, fd, mode, offset, len)
+                                : fakes_answer(fakes.fallocate);
+}
+
+int fdatasync(int fd)
+{
+    fakes.syncs++;
+    return fakes.fdatasync == 0 ? (int)syscall(SYS_fdatasync, fd) : fakes_answer(fakes.fdatasync);
+}
+
+int syncfs(int fd)
+{
+    return fakes.syncfs == 0 ? (int)syscall(SYS_syncfs, fd) : fakes_answer(fakes.syncfs);
+}
+
+ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t len, unsigned flags)
+{
+    return fakes.copy_file_range == 0
+               ? syscall(SYS_copy_file_range, from, from_at, to, to_at, len, flags)
+               : fakes_answer(fakes.copy_file_range);
+}
+
+int flock(int fd, int operation)
+{
+    return fakes.flock_lies ? 0 : (int)syscall(SYS_flock, fd, operation);
+}
+
+#endif
