@@ -235,8 +235,8 @@ def test_a_warning_of_the_hub_is_passed_on_once(hostler, origin):
 
     def answer(path):
         status, headers, body = listing(path)
-        return status, {**headers, "X-HF-Warning": ["deprecated; use\tthe new one", "other; too"]}, body
+        return status, {**headers, "X-HF-Warning": ["deprecated; use\x07a new one", "other; too"]}, body
 
     got = hostler.pull("hf:org/empty", env={"HF_ENDPOINT": origin(answer).url})
-    assert got.stderr.count("127.0.0.1 warns: deprecated; use\\x09the new one") == 1
+    assert got.stderr.count("127.0.0.1 warns: deprecated; use\\x07a new one") == 1
     assert got.stderr.count("127.0.0.1 warns: other; too") == 1
