@@ -166,6 +166,23 @@ def test_revisions_of_every_kind_are_found(models, hub, hostler, volume, tmp_pat
     assert f"/api/models/org/tiny/revision/{old}" not in ways, "a full commit needs no request to be one"
 
 
+def test_update_asks_whether_a_branch_moved_and_nothing_else_does(models, hub, hostler, volume, tmp_path):
+    models.small("org/tiny", weights=2000)
+    origin = hub()
+    before = origin.commit("org/tiny")
+    assert hostler.pull("hf:org/tiny", f"hf:org/tiny@{before}", hub=origin).rc == 0
+    origin.reset()
+    assert hostler.pull("hf:org/tiny", "--update", hub=origin).rc == 0
+    assert [r["path"] for r in origin.log()] == ["/api/models/org/tiny/revision/main"]
+    after = origin.move("org/tiny", "main", folder=models.small("org/tiny", seed=2, folder=tmp_path / "next"))
+    origin.reset()
+    assert hostler.pull("hf:org/tiny", hub=origin).rc == 0
+    assert hostler.pull(f"hf:org/tiny@{before}", "--update", hub=origin).rc == 0
+    assert origin.requests() == 0
+    assert hostler.pull("hf:org/tiny", "--update", hub=origin).rc == 0
+    assert (volume / "huggingface/hub/models--org--tiny/refs/main").read_text() == after
+
+
 def test_a_revision_that_is_not_there_is_named(models, hub, hostler):
     models.small("org/tiny", weights=2000)
     origin = hub()
@@ -246,6 +263,29 @@ def test_a_repository_of_only_gguf_wants_a_file_named(models, hub, hostler, volu
                           "--include 'FILE or GLOB' (and --include '*.json' for what belongs to it), or --all-files")
     assert hostler.pull("hf:org/gguf", "--include", "*Q4_K_M*", hub=origin).rc == 0
     assert set(snapshot(volume, "org/gguf")) == {"m.Q4_K_M.gguf"}
+
+
+# ------------------------------------------------------------------ a look before the pull
+
+def test_a_dry_run_asks_for_one_byte_of_one_file(models, hub, hostler, volume):
+    models.make("org/mixed", {"a.txt": "x" * 10, "empty": "", "big.safetensors": "y" * 3000,
+                              "less.safetensors": "z" * 2000})
+    origin = hub()
+    assert hostler.pull("hf:org/mixed", "--dry-run", hub=origin).rc == 0
+    asked = [(r["path"].rsplit("/", 1)[1], r["range"], r["port"]) for r in origin.log() if "/resolve/" in r["path"]]
+    assert asked == [("less.safetensors", "bytes=0-0", "api")]
+    assert origin.requests("cdn") == 0
+    assert hostler.pull("hf:org/mixed", "--dry-run", "--include", "empty", hub=origin).rc == 0
+    assert not (volume / "huggingface/hub/models--org--mixed/snapshots").exists()
+
+
+def test_a_dry_run_says_when_the_files_cannot_be_asked_for(models, hub, hostler):
+    models.small("org/tiny", weights=2000)
+    origin = hub()
+    origin.fault("drop", match="/resolve/", times=-1)
+    got = hostler.pull("hf:org/tiny", "--dry-run", "--give-up", "1s", hub=origin)
+    assert got.rc == 5
+    assert words(got)[0].startswith(f"hf:org/tiny: model.safetensors: {origin.url.removeprefix('http://')}: ")
 
 
 # ------------------------------------------------------------------ a hub that is not at its best

@@ -230,6 +230,45 @@ def test_a_file_from_another_commit_is_not_taken(hostler, origin):
     assert "/bytes" not in [path for path, _ in hub.asked]
 
 
+def test_an_answer_of_another_kind_is_told_by_its_status(hostler, origin):
+    for status, headers in ((204, {}), (302, {})):
+        got = hostler.pull("hf:org/bad", env={"HF_ENDPOINT": origin(lambda path: (status, headers, "")).url})
+        assert got.rc == 5
+        assert words(got) == (f"hf:org/bad: 127.0.0.1 answers {status}",
+                              "HF_ENDPOINT may lead to something else than a Hub; if not, try again later")
+
+
+def test_links_to_other_pages_than_the_next_end_the_listing(hostler, origin):
+    link = ['<https://x/?a>; rel="prev"', '<https://x/?b>; rel="last"']
+    hub = origin(hub_of([entry()], lambda path: {"Link": link}))
+    assert hostler.pull("hf:org/one", "--dry-run", env={"HF_ENDPOINT": hub.url}).rc == 0
+    assert len(hub.asked) == 2
+
+
+def test_a_redirect_to_what_is_no_name_is_followed_and_forgotten(hostler, origin):
+    listing = hub_of([entry()])
+
+    def answer(path):
+        if path.startswith("/api/models/old/name/"):
+            return 307, {"Location": path.replace("old/name", "a--b/c.git")}, ""
+        return listing(path)
+
+    hub = origin(answer)
+    assert hostler.pull("hf:old/name", "--dry-run", env={"HF_ENDPOINT": hub.url}).rc == 0
+    assert len([path for path, _ in hub.asked if path.startswith("/api/models/old/name/")]) == 2
+
+
+def test_only_so_many_topics_of_warnings_are_passed_on(hostler, origin):
+    listing = hub_of([])
+
+    def answer(path):
+        status, headers, body = listing(path)
+        return status, {**headers, "X-HF-Warning": [f"topic{i}; x" for i in range(20)]}, body
+
+    got = hostler.pull("hf:org/empty", env={"HF_ENDPOINT": origin(answer).url})
+    assert got.stderr.count("127.0.0.1 warns: topic") == 8
+
+
 def test_a_warning_of_the_hub_is_passed_on_once(hostler, origin):
     listing = hub_of([])
 

@@ -200,6 +200,21 @@ static void more_entries_than_the_limit_are_refused(void **state)
     assert_string_equal(err.msg, "hf:o/n: its listing: more than 400000 files and folders");
 }
 
+static void more_files_than_the_limit_are_refused(void **state)
+{
+    ARENA_SCOPED a = {0};
+    struct hf_listing l = {0};
+    struct model_file file = {.path = "x"};
+    struct err err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < MANIFEST_FILES_MAX; i++)
+        vec_push(&a, &l.files, file);
+    assert_int_equal(parse_page(&l, &a, FILE_OF("\"path\":\"a\",\"size\":1," OID), &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_string_equal(err.msg, "hf:o/n: its listing: more than 200000 files");
+}
+
 struct link {
     const char *value;
     const char *next; /* NULL: none */
@@ -275,6 +290,7 @@ int main(void)
         cmocka_unit_test(broken_pages_say_what_is_wrong),
         cmocka_unit_test(hostile_paths_are_refused),
         cmocka_unit_test(more_entries_than_the_limit_are_refused),
+        cmocka_unit_test(more_files_than_the_limit_are_refused),
         cmocka_unit_test(the_next_link_is_found),
         cmocka_unit_test(the_words_of_a_refusal_are_found),
     };
