@@ -1,25 +1,26 @@
 /* --dry-run: the same looks as a pull, and no step further. */
 #include "json/json.h"
-#include "pull/fetch.h"
+#include "pull/listing.h"
 #include "pull/pull.h"
 #include "pull/setup.h"
+#include "pull/survey.h"
 #include "pull/tell.h"
 #include "sys/stop.h"
 #include "text/num.h"
 
 #define PATH_COLUMN_MAX 60
 
-static const char *state_text(enum fetch_state state)
+static const char *state_text(enum survey_state state)
 {
-    return state == FETCH_THERE  ? "there"
-           : state == FETCH_HASH ? "there, to be hashed"
-                                 : "to fetch";
+    return state == SURVEY_THERE  ? "there"
+           : state == SURVEY_HASH ? "there, to be hashed"
+                                  : "to fetch";
 }
 
 /* What was learnt of one model. */
 struct outlook {
     const struct job *job;
-    struct fetch_survey survey;
+    struct survey survey;
     struct space space;
     bool fits;
     bool asked_access;
@@ -27,13 +28,13 @@ struct outlook {
 };
 
 /* The state of the blob of a file, which may be listed under another name with the same bytes. */
-static enum fetch_state state_of(const struct fetch_survey *survey, const struct model_file *file)
+static enum survey_state state_of(const struct survey *survey, const struct model_file *file)
 {
     for (size_t i = 0; i < survey->count; i++) {
         if (digest_eq(&survey->items[i].file->digest, &file->digest))
             return survey->items[i].state;
     }
-    return FETCH_ABSENT;
+    return SURVEY_ABSENT;
 }
 
 static int path_column(const struct manifest *m)
@@ -139,7 +140,7 @@ static int look(struct outlook *o, struct job *job, struct err *err)
         *err = absent;
         return -1;
     }
-    if (job_list(job, err) < 0 || fetch_survey(&o->survey, job, err) < 0 ||
+    if (listing_make(job, err) < 0 || survey_make(&o->survey, job, err) < 0 ||
         look_at_space(o, job, err) < 0)
         return -1;
     if (o->survey.absent_count > 0 && !job_is_offline(job)) {

@@ -1,11 +1,8 @@
 #include "pull/fetch.h"
 
-#include <stdlib.h>
-
 #include "pull/tell.h"
 #include "sys/fd.h"
 #include "sys/stop.h"
-#include "text/num.h"
 
 /* How many files are open at once: enough to keep many small requests in flight, far below the
  * usual limit of 1,024 descriptors. */
@@ -17,144 +14,9 @@
 
 #define TICK_MS 200
 
-/* The least that stays free on the volume: receipts, directories and links need room too. */
-#define SPARE_BYTES ((uint64_t)1 << 20)
-
-static int larger_first(const void *a, const void *b)
-{
-    const struct fetch_item *x = a;
-    const struct fetch_item *y = b;
-
-    if (x->file->size != y->file->size)
-        return x->file->size < y->file->size ? 1 : -1;
-    return strcmp(x->file->path, y->file->path);
-}
-
-static int by_digest(const void *a, const void *b)
-{
-    const struct model_file *x = *(const struct model_file *const *)a;
-    const struct model_file *y = *(const struct model_file *const *)b;
-    int r = memcmp(x->digest.bytes, y->digest.bytes, DIGEST_BYTES);
-
-    return r != 0 ? r : strcmp(x->path, y->path);
-}
-
-/* The wanted files, each digest once. */
-static struct fetch_item *distinct(struct job *job, size_t *ret_count)
-{
-    const struct manifest *m = &job->manifest;
-    size_t wanted = manifest_wanted_count(m);
-    const struct model_file **files = arena_array(&job->arena, const struct model_file *, wanted);
-    struct fetch_item *items = arena_array(&job->arena, struct fetch_item, wanted);
-    size_t n = 0;
-    size_t count = 0;
-
-    for (size_t i = 0; i < m->file_count; i++) {
-        if (m->files[i].wanted)
-            files[n++] = &m->files[i];
-    }
-    qsort(files, n, sizeof(*files), by_digest);
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0 && digest_eq(&files[i]->digest, &files[i - 1]->digest))
-            continue;
-        items[count++] = (struct fetch_item){.file = files[i], .found = {.fd = -1}};
-    }
-    qsort(items, count, sizeof(*items), larger_first);
-    *ret_count = count;
-    return items;
-}
-
-/* Is its blob there? A descriptor is opened again when its turn comes to be hashed. */
-static int look_up(struct job *job, struct fetch_item *item, struct err *err)
-{
-    const struct layout *layout = job->place.layout;
-
-    if (job->pull->config->options.force) {
-        item->state = FETCH_ABSENT;
-        item->replace = true;
-        return 0;
-    }
-    if (layout->find(&item->found, &job->place, item->file, err) < 0)
-        return -1;
-    fd_close(&item->found.fd);
-    item->found.fd = -1;
-    item->state = item->found.state == BLOB_VERIFIED     ? FETCH_THERE
-                  : item->found.state == BLOB_UNVERIFIED ? FETCH_HASH
-                                                         : FETCH_ABSENT;
-    return 0;
-}
-
-static uint64_t staged_bytes(const struct job *job, const struct fetch_item *item)
-{
-    if (job->place.staging_fd < 0)
-        return 0;
-    return staging_claimed_bytes(job->place.staging_fd, &item->file->digest, item->file->size);
-}
-
-int fetch_survey(struct fetch_survey *out, struct job *job, struct err *err)
-{
-    struct fetch_survey s = {0};
-
-    s.items = distinct(job, &s.count);
-    for (size_t i = 0; i < s.count; i++) {
-        struct fetch_item *item = &s.items[i];
-
-        item->state = FETCH_ABSENT;
-        if (job->place_open && look_up(job, item, err) < 0)
-            return err_wrap(err, "%s", job_name(job));
-        if (item->state == FETCH_ABSENT) {
-            s.absent_count++;
-            s.absent_bytes += item->file->size;
-            s.staged_bytes += staged_bytes(job, item);
-        } else {
-            s.present_bytes += item->file->size;
-        }
-    }
-    *out = s;
-    return 0;
-}
-
-void fetch_survey_close(struct fetch_survey *survey)
-{
-    for (size_t i = 0; i < survey->count; i++) {
-        struct fetch_item *item = &survey->items[i];
-
-        if (item->hashing)
-            fd_close(&item->found.fd);
-        else if (item->state == FETCH_RUNNING || item->state == FETCH_READY)
-            staging_close(&item->staging);
-    }
-    survey->count = 0;
-}
-
-int fetch_check_space(struct job *job, const struct fetch_survey *survey, struct err *err)
-{
-    int dirfd = job->place.staging_fd;
-    char need[NUM_TEXT];
-    char have[NUM_TEXT];
-    struct space space;
-    uint64_t free_bytes;
-
-    if (survey->absent_bytes == 0)
-        return 0;
-    if (volume_space(&space, dirfd, err) < 0)
-        return err_wrap(err, "%s", job_name(job));
-    /* What dead holders staged is ours to reuse or to remove. */
-    free_bytes = space.free_bytes +
-                 staging_dead_bytes(dirfd, job->lease == NULL ? "" : lease_token(job->lease));
-    if (survey->absent_bytes + SPARE_BYTES <= free_bytes)
-        return 0;
-    (void)err_set(err, ERR_NO_SPACE, "%s needs %s more on %s, where %s are free (%s)",
-                  job_name(job), num_format_size(need, survey->absent_bytes), job->place.store.path,
-                  num_format_size(have, free_bytes), space.limit);
-    return err_hint(err, "free space there, use a larger volume, or leave files out (--exclude)");
-}
-
-/* ---- the run ---- */
-
 struct run {
     struct job *job;
-    struct fetch_survey *survey;
+    struct survey *survey;
     struct transfer *transfer;
     size_t next;  /* the first item not yet looked at */
     size_t open;  /* running */
@@ -167,8 +29,8 @@ struct run {
 
 static bool belongs_to(const void *user, void *ctx)
 {
-    const struct fetch_survey *s = ctx;
-    const struct fetch_item *item = user;
+    const struct survey *s = ctx;
+    const struct survey_item *item = user;
 
     return item >= s->items && item < s->items + s->count;
 }
@@ -188,13 +50,13 @@ static void fail_run(struct run *run, const struct err *err)
     end_run(run);
 }
 
-static const char *shown_name(const struct run *run, const struct fetch_item *item)
+static const char *shown_name(const struct run *run, const struct survey_item *item)
 {
     return str_format(&run->job->arena, "%s: %s", job_name(run->job), item->file->path);
 }
 
 /* An existing blob without a record: the engine hashes it where it is. */
-static int begin_hash(struct run *run, struct fetch_item *item, struct err *err)
+static int begin_hash(struct run *run, struct survey_item *item, struct err *err)
 {
     struct job *job = run->job;
 
@@ -203,7 +65,7 @@ static int begin_hash(struct run *run, struct fetch_item *item, struct err *err)
     if (item->found.state != BLOB_UNVERIFIED) {
         fd_close(&item->found.fd);
         item->found.fd = -1;
-        item->state = item->found.state == BLOB_VERIFIED ? FETCH_OVER : FETCH_ABSENT;
+        item->state = item->found.state == BLOB_VERIFIED ? SURVEY_OVER : SURVEY_ABSENT;
         return 0;
     }
     item->hashing = true;
@@ -218,7 +80,7 @@ static int begin_hash(struct run *run, struct fetch_item *item, struct err *err)
     return 0;
 }
 
-static int begin_fetch(struct run *run, struct fetch_item *item, struct err *err)
+static int begin_fetch(struct run *run, struct survey_item *item, struct err *err)
 {
     struct job *job = run->job;
     const struct transfer_origin *origin;
@@ -243,20 +105,20 @@ static int begin_fetch(struct run *run, struct fetch_item *item, struct err *err
     return 0;
 }
 
-static int begin(struct run *run, struct fetch_item *item, struct err *err)
+static int begin(struct run *run, struct survey_item *item, struct err *err)
 {
-    if (item->state == FETCH_HASH && begin_hash(run, item, err) < 0)
+    if (item->state == SURVEY_HASH && begin_hash(run, item, err) < 0)
         return -1;
-    if (item->state == FETCH_ABSENT && begin_fetch(run, item, err) < 0)
+    if (item->state == SURVEY_ABSENT && begin_fetch(run, item, err) < 0)
         return -1;
-    if (item->state == FETCH_OVER)
+    if (item->state == SURVEY_OVER)
         return 0;
     if (transfer_add(run->transfer, &item->target, err) < 0) {
         if (!item->hashing)
             staging_close(&item->staging);
         return -1;
     }
-    item->state = FETCH_RUNNING;
+    item->state = SURVEY_RUNNING;
     run->open++;
     return 0;
 }
@@ -266,9 +128,9 @@ static void begin_more(struct run *run)
     struct err err = {0};
 
     while (!run->ending && run->next < run->survey->count && run->open + run->ready < OPEN_MAX) {
-        struct fetch_item *item = &run->survey->items[run->next++];
+        struct survey_item *item = &run->survey->items[run->next++];
 
-        if (item->state != FETCH_HASH && item->state != FETCH_ABSENT)
+        if (item->state != SURVEY_HASH && item->state != SURVEY_ABSENT)
             continue;
         if (begin(run, item, &err) < 0)
             fail_run(run, &err);
@@ -282,14 +144,14 @@ static int publish_group(struct run *run, struct err *err)
     ARENA_SCOPED scratch = {0};
     const struct model_file **files = arena_array(&scratch, const struct model_file *, run->ready);
     struct staging **staged = arena_array(&scratch, struct staging *, run->ready);
-    struct fetch_item **items = arena_array(&scratch, struct fetch_item *, run->ready);
+    struct survey_item **items = arena_array(&scratch, struct survey_item *, run->ready);
     bool replace = false;
     size_t n = 0;
 
     for (size_t i = 0; i < run->survey->count && n < run->ready; i++) {
-        struct fetch_item *item = &run->survey->items[i];
+        struct survey_item *item = &run->survey->items[i];
 
-        if (item->state != FETCH_READY)
+        if (item->state != SURVEY_READY)
             continue;
         files[n] = item->file;
         staged[n] = &item->staging;
@@ -299,7 +161,7 @@ static int publish_group(struct run *run, struct err *err)
     if (job->place.layout->publish_blobs(&job->place, files, staged, n, replace, err) < 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
-        items[i]->state = FETCH_OVER;
+        items[i]->state = SURVEY_OVER;
         tell_file(job, items[i]);
     }
     run->ready = 0;
@@ -322,14 +184,14 @@ static void publish_ready(struct run *run, bool now)
 }
 
 /* A file is whole and right. */
-static void on_done(struct run *run, struct fetch_item *item)
+static void on_done(struct run *run, struct survey_item *item)
 {
     struct job *job = run->job;
     struct err err = {0};
 
     run->open--;
     if (!item->hashing) {
-        item->state = FETCH_READY;
+        item->state = SURVEY_READY;
         if (run->ready++ == 0)
             run->group_since_ms = clock_now_ms(job->pull->clock);
         return;
@@ -339,11 +201,11 @@ static void on_done(struct run *run, struct fetch_item *item)
         fail_run(run, &err);
     fd_close(&item->found.fd);
     item->hashing = false;
-    item->state = FETCH_OVER;
+    item->state = SURVEY_OVER;
 }
 
 /* A blob that was there is not what its name says: it is fetched anew and replaced. */
-static bool mend(struct run *run, struct fetch_item *item, const struct err *why)
+static bool mend(struct run *run, struct survey_item *item, const struct err *why)
 {
     struct err err = {0};
 
@@ -356,13 +218,13 @@ static bool mend(struct run *run, struct fetch_item *item, const struct err *why
     fd_close(&item->found.fd);
     item->hashing = false;
     item->replace = !item->found.elsewhere;
-    item->state = FETCH_ABSENT;
+    item->state = SURVEY_ABSENT;
     if (begin(run, item, &err) < 0)
         fail_run(run, &err);
     return true;
 }
 
-static void on_failed(struct run *run, struct fetch_item *item, const struct err *why)
+static void on_failed(struct run *run, struct survey_item *item, const struct err *why)
 {
     run->open--;
     if (mend(run, item, why))
@@ -372,7 +234,7 @@ static void on_failed(struct run *run, struct fetch_item *item, const struct err
     else
         staging_close(&item->staging);
     item->hashing = false;
-    item->state = FETCH_OVER;
+    item->state = SURVEY_OVER;
     if (why->code != ERR_INTERRUPTED)
         fail_run(run, why);
 }
@@ -422,16 +284,16 @@ static void run_all(struct run *run)
         publish_ready(run, true);
 }
 
-static bool nothing_to_do(const struct fetch_survey *survey)
+static bool nothing_to_do(const struct survey *survey)
 {
     for (size_t i = 0; i < survey->count; i++) {
-        if (survey->items[i].state != FETCH_THERE)
+        if (survey->items[i].state != SURVEY_THERE)
             return false;
     }
     return true;
 }
 
-int fetch_run(struct job *job, struct fetch_survey *survey, bool *ret_lost, struct err *err)
+int fetch_run(struct job *job, struct survey *survey, bool *ret_lost, struct err *err)
 {
     struct run run = {.job = job, .survey = survey};
     uint64_t before_bytes;

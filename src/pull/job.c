@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "pull/fetch.h"
+#include "pull/listing.h"
 #include "pull/tell.h"
 #include "sys/stop.h"
 
@@ -77,17 +78,6 @@ bool job_is_offline(const struct job *job)
     return c->offline_all || (c->offline_hf && strcmp(job->want->ref.source, "hf") == 0);
 }
 
-struct selection job_selection(const struct job *job)
-{
-    const struct config_options *o = &job->pull->config->options;
-
-    return (struct selection){
-        .include = o->include.len > 0 ? o->include.at : NULL,
-        .exclude = o->exclude.len > 0 ? o->exclude.at : NULL,
-        .all_files = o->all_files,
-    };
-}
-
 int job_open_place(struct job *job, bool writable, struct err *err)
 {
     const struct layout_config *config = writable ? &job->pull->change : &job->pull->look;
@@ -112,74 +102,6 @@ int job_open_session(struct job *job, struct err *err)
     return 0;
 }
 
-/* Applies the selection to what is listed. */
-static int select_files(struct job *job, struct err *err)
-{
-    struct selection selection = job_selection(job);
-
-    return selection_apply(&job->whole, &job->manifest, &selection, err);
-}
-
-/* The listing of the receipt; false if there is none that can be used. */
-static bool list_from_receipt(struct job *job)
-{
-    struct manifest m = {.ref = job->want->ref};
-    struct err ignored = {0};
-
-    if (!job->place_open || receipt_read(&m, &job->arena, &job->pull->volume, job->place.folder,
-                                         job->want->ref.revision, &ignored) < 0)
-        return false;
-    m.ref = job->want->ref;
-    job->manifest = m;
-    job->listed = true;
-    return true;
-}
-
-/* --update: does the revision still mean the commit that the receipt names? */
-static int has_moved(struct job *job, bool *ret_moved, struct err *err)
-{
-    const char *commit;
-
-    if (!job->pull->config->options.update || job_is_offline(job) || job->asked ||
-        ref_is_commit(job->want->ref.revision)) {
-        *ret_moved = false;
-        return 0;
-    }
-    if (job_open_session(job, err) < 0 ||
-        job->session.source->commit(&commit, &job->session, &job->want->ref, err) < 0)
-        return -1;
-    *ret_moved = strcmp(commit, job->manifest.commit) != 0;
-    job->asked = !*ret_moved;
-    return 0;
-}
-
-/*
- * Is everything wanted there, by receipts and stat()? Leaves the receipt's listing in job->manifest
- * unless the revision has moved on. A selection that the old listing cannot satisfy is no answer.
- */
-static int is_complete(struct job *job, bool *ret_complete, struct err *err)
-{
-    struct err unfit = {0};
-    bool moved;
-
-    *ret_complete = false;
-    job->listed = false;
-    if (job->pull->config->options.force || !list_from_receipt(job))
-        return 0;
-    if (has_moved(job, &moved, err) < 0)
-        return -1;
-    if (moved) {
-        job->listed = false;
-        return 0;
-    }
-    if (select_files(job, &unfit) < 0) {
-        job->listed = false;
-        return 0;
-    }
-    *ret_complete = job->place.layout->complete(&job->place, &job->manifest, job->whole);
-    return 0;
-}
-
 int job_check(struct job *job, struct err *err)
 {
     struct err absent = {0};
@@ -193,7 +115,7 @@ int job_check(struct job *job, struct err *err)
         job_move(job, JOB_WAITING);
         return 0;
     }
-    if (is_complete(job, &complete, err) < 0)
+    if (listing_is_complete(job, &complete, err) < 0)
         return -1;
     if (complete) {
         tell_present(job);
@@ -204,58 +126,14 @@ int job_check(struct job *job, struct err *err)
     return 0;
 }
 
-/* What the store itself knows of the revision: a cache that another program began. */
-static int list_locally(struct job *job, struct err *err)
-{
-    const struct model_ref *ref = &job->want->ref;
-    struct layout_place *place = &job->place;
-    const char *commit;
-
-    if (!job->place_open)
-        goto unknown;
-    commit = ref_is_commit(ref->revision) ? ref->revision
-                                          : place->layout->local_commit(place, ref->revision);
-    if (commit != NULL && place->layout->local_manifest != NULL &&
-        place->layout->local_manifest(&job->manifest, place, ref, commit, err) == 0) {
-        job->listed = true;
-        return 0;
-    }
-unknown:
-    (void)err_set(err, ERR_NOT_FOUND, "%s is not on the volume %s, and we are offline",
-                  job_name(job), job->pull->volume.path);
-    return err_hint(err, "pull it once with a network (without --offline, HF_HUB_OFFLINE)");
-}
-
-int job_list(struct job *job, struct err *err)
-{
-    bool moved = false;
-
-    if (!job->listed && !job->pull->config->options.force && list_from_receipt(job) &&
-        has_moved(job, &moved, err) < 0)
-        return -1;
-    if (moved)
-        job->listed = false;
-    if (!job->listed && job_is_offline(job)) {
-        if (list_locally(job, err) < 0)
-            return -1;
-    } else if (!job->listed) {
-        if (job_open_session(job, err) < 0 ||
-            job->session.source->manifest(&job->manifest, &job->session, &job->want->ref, err) < 0)
-            return -1;
-        job->listed = true;
-        job->asked = true;
-    }
-    return select_files(job, err);
-}
-
 /* Offline and not whole: says exactly what is missing. */
-static int refuse_missing(const struct job *job, const struct fetch_survey *survey, struct err *err)
+static int refuse_missing(const struct job *job, const struct survey *survey, struct err *err)
 {
     ARENA_SCOPED scratch = {0};
     struct buf list = buf_new(&scratch, 300);
 
     for (size_t i = 0; i < survey->count; i++) {
-        if (survey->items[i].state == FETCH_ABSENT)
+        if (survey->items[i].state == SURVEY_ABSENT)
             buf_addf(&list, "%s%s", list.len == 0 ? "" : ", ", survey->items[i].file->path);
     }
     (void)err_set(err, ERR_NOT_FOUND, "%s: offline, and %zu of its files are not on %s: %s%s",
@@ -267,12 +145,12 @@ static int refuse_missing(const struct job *job, const struct fetch_survey *surv
 /* A volume that cannot be written: what is there is hashed, what is not there is an error. */
 static int try_read_only(struct job *job, struct err *err)
 {
-    struct fetch_survey survey = {0};
+    struct survey survey = {0};
     bool lost;
     int r;
 
     job_move(job, JOB_CHECKING);
-    if (job_list(job, err) < 0)
+    if (listing_make(job, err) < 0)
         return -1;
     if (!job->place_open) {
         (void)err_set(err, ERR_VOLUME,
@@ -280,7 +158,7 @@ static int try_read_only(struct job *job, struct err *err)
                       job_name(job), job->pull->volume.path);
         return err_hint(err, "mount the volume writable for one pull");
     }
-    if (fetch_survey(&survey, job, err) < 0)
+    if (survey_make(&survey, job, err) < 0)
         return -1;
     if (survey.absent_count > 0) {
         (void)err_set(err, ERR_VOLUME,
@@ -290,7 +168,7 @@ static int try_read_only(struct job *job, struct err *err)
     } else {
         r = fetch_run(job, &survey, &lost, err);
     }
-    fetch_survey_close(&survey);
+    survey_close(&survey);
     if (r < 0)
         return -1;
     tell_present(job);
@@ -339,22 +217,22 @@ static int publish(struct job *job, struct err *err)
 /* All that follows once the lease is ours. */
 static int fill(struct job *job, struct err *err)
 {
-    struct fetch_survey survey = {0};
+    struct survey survey = {0};
     bool lost = false;
     int r;
 
-    if (job_list(job, err) < 0 || fetch_survey(&survey, job, err) < 0)
+    if (listing_make(job, err) < 0 || survey_make(&survey, job, err) < 0)
         return -1;
     if (job_is_offline(job) && survey.absent_count > 0)
         r = refuse_missing(job, &survey, err);
     else
-        r = fetch_check_space(job, &survey, err);
+        r = survey_check_space(job, &survey, err);
     if (r == 0) {
         job_move(job, JOB_DOWNLOADING);
         tell_start(job, &survey);
         r = fetch_run(job, &survey, &lost, err);
     }
-    fetch_survey_close(&survey);
+    survey_close(&survey);
     if (r < 0)
         return -1;
     if (lost)
@@ -444,7 +322,7 @@ int job_try(struct job *job, uint64_t *ret_again_ms, struct err *err)
     job_move(job, JOB_CHECKING);
     /* The last holder may have completed it: its records are newer than those we have read. */
     close_place(job);
-    if (job_open_place(job, true, err) < 0 || is_complete(job, &complete, err) < 0)
+    if (job_open_place(job, true, err) < 0 || listing_is_complete(job, &complete, err) < 0)
         return -1;
     if (complete) {
         tell_present(job);

@@ -94,14 +94,10 @@ int job_check(struct job *job, struct err *err) MUST_CHECK;
  */
 int job_try(struct job *job, uint64_t *ret_again_ms, struct err *err) MUST_CHECK;
 
-/* The listing, from the receipt, the store or the origin, with the selection applied. */
-int job_list(struct job *job, struct err *err) MUST_CHECK;
-
 int job_open_place(struct job *job, bool writable, struct err *err) MUST_CHECK;
 int job_open_session(struct job *job, struct err *err) MUST_CHECK;
 
 bool job_is_offline(const struct job *job);
-struct selection job_selection(const struct job *job);
 
 /* "hf:org/name" for events and messages. */
 static inline const char *job_name(const struct job *job)

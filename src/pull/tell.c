@@ -55,7 +55,7 @@ void tell_waiting(struct job *job, uint64_t now_ms)
     report_emit(job->pull->report, &event);
 }
 
-void tell_start(const struct job *job, const struct fetch_survey *survey)
+void tell_start(const struct job *job, const struct survey *survey)
 {
     struct report_event event = {
         .kind = REPORT_START,
@@ -69,19 +69,19 @@ void tell_start(const struct job *job, const struct fetch_survey *survey)
     report_emit(job->pull->report, &event);
 }
 
-static struct report_part part_of(struct job *job, const struct fetch_item *item)
+static struct report_part part_of(struct job *job, const struct survey_item *item)
 {
     struct transfer_progress p = transfer_progress(job->pull->transfer, item);
 
     return (struct report_part){
         .path = item->file->path,
-        .bytes = item->state == FETCH_RUNNING ? p.staged_bytes : item->file->size,
+        .bytes = item->state == SURVEY_RUNNING ? p.staged_bytes : item->file->size,
         .total = item->file->size,
-        .done = item->state != FETCH_RUNNING,
+        .done = item->state != SURVEY_RUNNING,
     };
 }
 
-void tell_progress(struct job *job, const struct fetch_survey *survey)
+void tell_progress(struct job *job, const struct survey *survey)
 {
     ARENA_SCOPED scratch = {0};
     struct transfer_progress all = transfer_progress(job->pull->transfer, NULL);
@@ -89,14 +89,14 @@ void tell_progress(struct job *job, const struct fetch_survey *survey)
     VEC(struct report_part) parts = {0};
 
     for (size_t i = 0; i < survey->count; i++) {
-        const struct fetch_item *item = &survey->items[i];
+        const struct survey_item *item = &survey->items[i];
 
         event.total += item->file->size;
-        if (item->state == FETCH_RUNNING)
+        if (item->state == SURVEY_RUNNING)
             vec_push(&scratch, &parts, part_of(job, item));
-        if (item->state == FETCH_RUNNING)
+        if (item->state == SURVEY_RUNNING)
             event.bytes += parts.at[parts.len - 1].bytes;
-        else if (item->state != FETCH_ABSENT && item->state != FETCH_HASH)
+        else if (item->state != SURVEY_ABSENT && item->state != SURVEY_HASH)
             event.bytes += item->file->size;
     }
     event.parts = parts.at;
@@ -106,7 +106,7 @@ void tell_progress(struct job *job, const struct fetch_survey *survey)
     report_emit(job->pull->report, &event);
 }
 
-void tell_file(const struct job *job, const struct fetch_item *item)
+void tell_file(const struct job *job, const struct survey_item *item)
 {
     char hex[DIGEST_HEX + 1];
     struct report_event event = {

@@ -2,8 +2,8 @@
 #ifndef PULL_TELL_H
 #define PULL_TELL_H
 
-#include "pull/fetch.h"
 #include "pull/job.h"
+#include "pull/survey.h"
 
 /* It was complete already, or somebody else has just completed it. */
 void tell_present(const struct job *job);
@@ -11,13 +11,13 @@ void tell_present(const struct job *job);
 /* Who holds the lease and how far they are; at most once in five seconds. */
 void tell_waiting(struct job *job, uint64_t now_ms);
 
-void tell_start(const struct job *job, const struct fetch_survey *survey);
+void tell_start(const struct job *job, const struct survey *survey);
 
 /* Progress of the engine on this model; the report decides what of it is shown. */
-void tell_progress(struct job *job, const struct fetch_survey *survey);
+void tell_progress(struct job *job, const struct survey *survey);
 
 /* One file is whole. */
-void tell_file(const struct job *job, const struct fetch_item *item);
+void tell_file(const struct job *job, const struct survey_item *item);
 
 /* What the network threads have to say. */
 void tell_notices(struct pull *pull);
