@@ -218,6 +218,7 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
         find_host(&c->host, l, err) < 0)
         return -1;
     c->catalog = l->file.catalog;
+    c->file = l->file.path;
     c->worker_type = l->e.at[VAR_WORKER_TYPE];
     c->volume_path = l->places.volume;
     c->volume_named = l->places.volume_named;

@@ -51,6 +51,7 @@ struct config_options {
 
 struct config {
     struct config_options options;
+    const char *file;        /* hostler.yaml that was read; NULL: none */
     const char *volume_path; /* --volume, else MODEL_CACHE_DIR, else /models */
     bool volume_named;
     const char *host;        /* HOSTLER_HOST, else NODE_NAME, else the hostname */

@@ -135,6 +135,7 @@ int file_parse(struct file_settings *out, struct config_options *options, struct
     if (root != NULL && read_root(&r, root, err) < 0)
         return -1;
     *out = r.settings;
+    out->path = name;
     *options = r.options;
     return 0;
 }

@@ -20,6 +20,7 @@ struct file_settings {
     enum report_level log_level;
     bool log_json;
     const char *log_file; /* NULL: not said */
+    const char *path;     /* of the file; NULL: there is none */
 };
 
 /* What holds where there is no file. */

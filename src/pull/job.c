@@ -46,6 +46,7 @@ void job_move(struct job *job, enum job_state to)
         lease_release(&job->lease);
     assert(job->lease == NULL || to == JOB_CHECKING || to == JOB_DOWNLOADING ||
            to == JOB_PUBLISHING);
+    tell_move(job, to);
     job->state = to;
 }
 

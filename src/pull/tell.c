@@ -19,6 +19,13 @@ static const char *short_commit(const struct job *job, struct arena *a)
     return str_dup(a, commit);
 }
 
+void tell_move(const struct job *job, enum job_state to)
+{
+    if (job->pull != NULL)
+        report_note(job->pull->report, REPORT_DEBUG, "pull", job_name(job), "%s -> %s",
+                    job_state_name(job->state), job_state_name(to));
+}
+
 void tell_present(const struct job *job)
 {
     ARENA_SCOPED scratch = {0};

@@ -5,6 +5,9 @@
 #include "pull/job.h"
 #include "pull/survey.h"
 
+/* For --debug=pull: a move of its state. */
+void tell_move(const struct job *job, enum job_state to);
+
 /* It was complete already, or somebody else has just completed it. */
 void tell_present(const struct job *job);
 

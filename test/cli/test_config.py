@@ -73,6 +73,8 @@ complete_it hostler pull --progress pl
 
 @pytest.mark.parametrize("args, lines", [
     (["pul"], ['hostler: "pul" is no command of hostler', "hint: did you mean hostler pull? See hostler help"]),
+    (["--volume", "/x", "pull"], ["hostler: no command is given before --volume",
+                                  "hint: options follow the command: hostler COMMAND [OPTION...]"]),
     (["frobnicate"], ['hostler: "frobnicate" is no command of hostler', "hint: see hostler help"]),
     (["help", "pulll"], ['hostler: "pulll" is no command of hostler',
                          "hint: did you mean hostler pull? See hostler help"]),
@@ -275,6 +277,16 @@ def test_a_strange_log_level_is_one_warning(models, hub, hostler):
     assert got.rc == 0
     assert got.stderr.count("LOG_LEVEL") == 1
     assert "INFO Done" in got.stderr
+
+
+def test_debug_tells_of_the_parts_named_alone(models, hub, hostler, volume):
+    models.small("org/tiny", weights=10_000)
+    origin = hub()
+    first = hostler.pull("hf:org/tiny", "--debug=pull", hub=origin)
+    assert "DEBUG checking -> waiting model=hf:org/tiny" in first.stderr and "hub cache" not in first.stderr
+    second = hostler.pull("hf:org/tiny", "--debug", "configuration", hub=origin)
+    assert f"hub cache {volume}/huggingface/hub" in second.stderr and "->" not in second.stderr
+    assert "->" in hostler.pull("hf:org/tiny", "-v", hub=origin).stderr
 
 
 def test_the_events_are_json_lines_on_stdout(models, hub, hostler):

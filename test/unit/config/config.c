@@ -118,6 +118,7 @@ static void flags_win_over_environment_over_file_over_defaults(void **state)
     load(&f, WORDS("--connections", "1", ),
          WORDS(variable, "HOSTLER_CONNECTIONS=2", "HOSTLER_LIMIT_RATE=2M", ));
     assert_int_equal(f.config.options.connections, 1);
+    assert_string_equal(f.config.file, path);
     assert_int_equal(f.config.options.limit_rate, 2000000);
     assert_int_equal(f.config.options.wait_ms, 3000);
     assert_int_equal(f.config.net.connections, 1);
@@ -232,6 +233,7 @@ static void a_flag_of_another_command_is_unknown_to_this(void **state)
     load_as(&f, "ls", WORDS("--dry-run", ), WORDS());
     assert_int_equal(f.result, -1);
     assert_string_equal(f.err.msg, "ls does not know --dry-run");
+    arena_free(&f.arena);
     load_as(&f, "ls", WORDS("-q", ), WORDS());
     assert_int_equal(f.result, 0);
     arena_free(&f.arena);
