@@ -228,6 +228,28 @@ def test_flags_win_over_variables_over_the_file(models, hub, hostler):
     assert over_all.rc == 0
 
 
+@pytest.mark.parametrize("variable", ["HOSTLER_EXTRA_CA", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_an_authority_of_one_s_own_is_trusted(models, hub, hostler, certificates, variable):
+    models.small("org/tiny", weights=10_000)
+    origin = hub("--tls-cert", certificates / "server.pem", "--tls-key", certificates / "server.key")
+    refused = hostler.pull("hf:org/tiny", hub=origin)
+    assert refused.rc == 5 and "certificate" in refused.stderr
+    trusted = hostler.pull("hf:org/tiny", hub=origin, env={variable: certificates / "ca.pem"})
+    assert trusted.rc == 0, trusted.stderr
+
+
+def test_an_extra_authority_does_not_displace_another(models, hub, hostler, certificates, tmp_path):
+    models.small("org/tiny", weights=10_000)
+    origin = hub("--tls-cert", certificates / "server.pem", "--tls-key", certificates / "server.key")
+    other = tmp_path / "other.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", "/dev/null", "-out", other, "-subj", "/CN=Another authority"],
+                   check=True, capture_output=True, timeout=60)
+    env = {"SSL_CERT_FILE": certificates / "ca.pem", "HOSTLER_EXTRA_CA": other}
+    got = hostler.pull("hf:org/tiny", hub=origin, env=env)
+    assert got.rc == 0, got.stderr
+
+
 # ------------------------------------------------------------------ where the words go
 
 def test_the_guide_s_script_takes_types_and_logs_to_stdout(hostler, volume):
