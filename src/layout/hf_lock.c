@@ -106,8 +106,9 @@ struct hf_lock hf_lock_take(const struct layout_place *p, const char *etag)
     uint64_t before_ms = s->lock_waited_ms;
     struct err ignored = {0};
 
-    if (file_mkdirs(p->store.fd, dir, &p->config->volume->root, &ignored) < 0)
+    if (!s->locks_there && file_mkdirs(p->store.fd, dir, &p->config->volume->root, &ignored) < 0)
         return lock;
+    s->locks_there = true;
     for (;;) {
         enum attempt attempt = try_once(&lock, p, path);
 

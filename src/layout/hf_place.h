@@ -46,6 +46,7 @@ struct hf_place {
     enum hf_pointer pointer;
     uint64_t lock_waited_ms; /* for locks of huggingface_hub, all together */
     bool lock_passed;        /* one was not given back in time, and was named */
+    bool locks_there;        /* the folder of locks */
     struct hf_names commits; /* folders of snapshots/ */
     struct hf_names repos;   /* folders of other models in the hub */
 };
