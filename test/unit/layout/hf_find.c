@@ -26,6 +26,8 @@ static void plain_files_of_a_snapshot_count_and_stay(void **state)
 {
     static const struct content contents[] = {
         {"config.json", "{}", false},
+        {"empty.txt", "", false},
+        {"sub/empty.txt", "", false}, /* one digest, two inodes */
         {"sub/weights.bin", "0123456789 weights", true},
         {0},
     };
@@ -35,12 +37,16 @@ static void plain_files_of_a_snapshot_count_and_stay(void **state)
     hub_init(&h, *state);
     m = listing(&h, "org/name", "main", COMMIT_A, contents);
     put(&h, SNAP_A "config.json", "{}");
-    put(&h, SNAP_A "sub/weights.bin", contents[1].bytes);
+    put(&h, SNAP_A "empty.txt", "");
+    put(&h, SNAP_A "sub/empty.txt", "");
+    put(&h, SNAP_A "sub/weights.bin", contents[3].bytes);
     assert_pulled(&h, &m, contents, true);
     assert_int_equal(h.fetched, 0);
     assert_int_equal(h.hashed, 2);
     assert_true(hub_complete(&h, &m, true));
     assert_string_equal(link_of(&h, SNAP_A "config.json"), "(no link)");
+    assert_string_equal(link_of(&h, SNAP_A "empty.txt"), "(no link)");
+    assert_string_equal(link_of(&h, SNAP_A "sub/empty.txt"), "(no link)");
     assert_pulled(&h, &m, contents, true);
     assert_int_equal(h.hashed, 0);
     hub_done(&h);

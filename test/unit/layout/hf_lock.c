@@ -112,25 +112,6 @@ static void one_that_is_given_back_in_time_is_taken(void **state)
     hub_done(&t.h);
 }
 
-static void a_lock_on_a_file_that_was_unlinked_is_no_lock(void **state)
-{
-    struct lock_test t;
-    struct hf_lock lock;
-    struct stat held;
-    struct stat named;
-
-    begin(&t, *state);
-    assert_int_equal(hub_open(&t.h, &t.m), 0);
-    put(&t.h, LOCK "etag.lock", "");
-    assert_int_equal(unlinkat(t.h.scratch->fd, LOCK "etag.lock", 0), 0);
-    lock = hf_lock_take(&t.h.place, "etag");
-    assert_int_equal(fstat(lock.fd, &held), 0);
-    assert_int_equal(fstatat(t.h.scratch->fd, LOCK "etag.lock", &named, 0), 0);
-    assert_int_equal(held.st_ino, named.st_ino);
-    hf_lock_give(&t.h.place, &lock);
-    hub_done(&t.h);
-}
-
 static void what_cannot_be_locked_is_passed_at_once(void **state)
 {
     struct lock_test t;
@@ -178,7 +159,6 @@ int main(void)
         SCRATCH_TEST(one_that_is_never_given_back_is_named_once_and_passed),
         SCRATCH_TEST(a_soft_lock_that_somebody_left_is_named_and_passed_and_stays),
         SCRATCH_TEST(one_that_is_given_back_in_time_is_taken),
-        SCRATCH_TEST(a_lock_on_a_file_that_was_unlinked_is_no_lock),
         SCRATCH_TEST(what_cannot_be_locked_is_passed_at_once),
         SCRATCH_TEST(where_flock_is_missing_the_file_itself_is_the_lock),
     };
