@@ -234,7 +234,7 @@ static void on_failed(struct run *run, struct survey_item *item, const struct er
     else
         staging_close(&item->staging);
     item->hashing = false;
-    item->state = SURVEY_OVER;
+    item->state = SURVEY_ABSENT;
     if (why->code != ERR_INTERRUPTED)
         fail_run(run, why);
 }

@@ -197,13 +197,25 @@ static bool is_published(const struct digest *digest, void *ctx)
     return false;
 }
 
+/* One under the name that was asked for, one under the commit: who asks for that asks the same. */
+static int write_receipts(const struct job *job, struct err *err)
+{
+    const struct manifest *m = &job->manifest;
+    const struct volume *volume = &job->pull->volume;
+    const char *folder = job->place.folder;
+
+    if (strcmp(job->want->ref.revision, m->commit) != 0 &&
+        receipt_write(m, volume, folder, m->commit, err) < 0)
+        return -1;
+    return receipt_write(m, volume, folder, job->want->ref.revision, err);
+}
+
 /* All blobs are there: the model appears, its receipt is written, what the dead left goes. */
 static int publish(struct job *job, struct err *err)
 {
     job_move(job, JOB_PUBLISHING);
     if (job->place.layout->publish_model(&job->place, &job->manifest, job->whole, err) < 0 ||
-        receipt_write(&job->manifest, &job->pull->volume, job->place.folder,
-                      job->want->ref.revision, err) < 0) {
+        write_receipts(job, err) < 0) {
         if (!lease_lost(job->lease))
             return err_wrap(err, "%s", job_name(job));
         return wait_for_successor(job);

@@ -78,6 +78,15 @@ def test_update_asks_once_and_fetches_what_moved(models, filled, hostler, volume
     assert names == set(models.files(REPO, folder=newer))
 
 
+def test_the_commit_of_a_branch_that_is_there_costs_no_request(filled, hostler, volume):
+    commit = filled.commit(REPO)
+    for _ in range(2):
+        got = hostler.pull(f"hf:{REPO}@{commit}", hub=filled)
+        assert got.rc == 0, got.stderr
+    assert filled.requests() == 0
+    assert (repo_folder(volume) / f"trees/{commit}.json").is_file()
+
+
 def test_another_selection_costs_only_the_difference(models, hub, hostler, volume):
     models.small(REPO, more={"pytorch_model.bin": os.urandom(50_000), "extra/notes.txt": "notes"})
     origin = hub()
@@ -312,6 +321,15 @@ def test_a_dry_run_says_that_we_may_not(models, hub, hostler):
     got = hostler.pull("hf:org/gated", "--dry-run", hub=hub("--gated", "org/gated"))
     assert got.rc == 4
     assert "org/gated" in got.stderr and "HF_TOKEN" in got.stderr
+
+
+def test_what_did_not_come_is_not_shown_as_come(models, hub, hostler):
+    models.small(REPO)
+    origin = hub()
+    origin.fault("status", code=404, match="model.safetensors", times=-1, port="api")
+    got = hostler.pull(f"hf:{REPO}", "--json", hub=origin)
+    assert got.rc == 3
+    assert all(e["bytes"] < 1_000_000 for e in got.events("progress"))
 
 
 @pytest.mark.sanitize
