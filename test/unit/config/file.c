@@ -158,7 +158,7 @@ static void errors_name_file_line_column_and_what_is_wrong(void **state)
         const char *msg;
     } cases[] = {
         {"model: {}\n", "f.yaml:1:1: unknown key \"model\""},
-        {"models:\n  x:\n    sorce: hf:a/b\n", "f.yaml:3:5: unknown key \"sorce\""},
+        {"models:\n  x:\n    sourze: hf:a/b\n", "f.yaml:3:5: unknown key \"sourze\""},
         {"models:\n  x: {source: hf:a/b}\n  x: {source: hf:a/c}\n",
          "f.yaml:3:3: the key \"x\" is there already, in line 2"},
         {"models:\n  x: {source: hf:a/b, kind: audio}\n",

@@ -326,7 +326,7 @@ static void bars_take_the_place_of_progress_lines(void **state)
         said(&f, f.err[0]),
         "  model-00001-of-00002.safetensors                 [==========>         ]  50% 50 of 100 "
         "B" NL "  tokenizer.json                                   [>                   ]   0% 0 "
-               "of 100 B" NL "hf:org/name 25% 50 of 200 B 25 B/s eta 6s" NL "\x1b[J");
+        "of 100 B" NL "hf:org/name 25% 50 of 200 B 25 B/s eta 6s" NL "\x1b[J");
     end(&f);
 }
 
