@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from conftest import SLOW, hostler_binary
+from conftest import ROOT, SLOW, hostler_binary
 
 pytestmark = pytest.mark.sanitize
 
@@ -199,6 +199,19 @@ def test_a_model_and_a_type_of_the_file_are_pulled(models, hub, hostler, volume)
     assert (volume / "huggingface/hub/models--corp--ours/refs/main").exists()
     by_type = {"HOSTLER_CONFIG": config, "WORKER_TYPE": "night-shift"}
     assert "Complete model=hf:corp/ours" in hostler.pull(hub=origin, env=by_type).stderr
+
+
+def test_the_documented_file_and_types_are_the_real_ones(hostler):
+    text = (ROOT / "doc/configuration.md").read_text()
+    config = yaml(hostler, re.search(r"```yaml\n(.*?)```", text, re.S).group(1))
+    got = hostler.pull("search", "--offline", "--config", config)
+    assert "corp/reranker@v2" in got.stderr and "optional, left out" in got.stderr, got.stderr
+    types = re.findall(r"^\| `([\w-]+)` \| ([\w., -]+?) \|", text, re.M)
+    assert [name for name, _ in types] == TYPES.split(", ")
+    for name, models in types:
+        got = hostler.pull(name, "--offline", env={"LOG_FORMAT": "json"})
+        failed = [json.loads(line) for line in got.stderr.splitlines()]
+        assert len([e for e in failed if e["event"] == "error"]) == len(models.split(", ")), name
 
 
 @pytest.mark.parametrize("text, line", [
