@@ -1,7 +1,7 @@
 /*
  * The inside of the engine: what its threads share. Included by transfer.c (the face), schedule.c
- * (which request next), fetch.c (a request's bytes), answer.c (what a request's end means) and
- * disk.c (hash and writers); by nobody else.
+ * (which request next), fetch.c (a request's bytes), answer.c (what a request's end means),
+ * address.c (which address of a host), disk.c (the lanes), hash.c and write.c; by nobody else.
  *
  * One lock, t->lock, protects all that more than one thread touches: the lists of files, the books
  * of each (ranges), the chunks, the queues of the lanes, the events. It is never held over I/O.
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "transfer/curl.h"
+#include "transfer/out.h"
 #include "transfer/pace.h"
 #include "transfer/pool.h"
 #include "transfer/ranges.h"
@@ -99,7 +100,7 @@ struct file {
     struct digest_stream *stream;
     bool read_all;   /* hash what is on disk without checksums */
     bool had_claims; /* what is hashed now holds bytes of earlier runs */
-    bool plain;      /* no RWF_DONTCACHE here */
+    struct out out;
     unsigned bad_digests;
 };
 
@@ -208,8 +209,14 @@ void engine_wake(struct transfer *t);
 /* disk.c; with the lock held */
 void disk_put(struct file *f, struct chunk *c); /* a filled chunk, to hash and writer */
 void disk_kick_hash(struct file *f);
-bool disk_reclaim(struct transfer *t); /* frees what can be read back later */
+bool disk_reclaim(struct transfer *t);              /* frees what can be read back later */
+void disk_release(struct file *f, struct chunk *c); /* if nobody wants it any more */
+bool disk_hashable(const struct file *f);           /* there is something to do for the hash */
 int disk_start(struct transfer *t, struct err *err) MUST_CHECK;
+
+/* One turn of a file on its lane; the lock is held on entry and exit. */
+void write_turn(struct file *f);           /* write.c */
+void hash_turn(struct file *f, char *buf); /* hash.c; buf: POOL_CHUNK bytes to read back into */
 
 /* schedule.c [net] */
 void schedule(struct transfer *t);                                    /* with the lock held */

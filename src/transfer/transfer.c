@@ -86,6 +86,7 @@ static void file_free(struct file *f)
         pool_put(&f->t->pool, c);
     }
     digest_stream_free(&f->stream);
+    out_done(&f->out);
     arena_free(&f->link.arena);
     arena_free(&a);
 }
@@ -277,7 +278,7 @@ int transfer_add(struct transfer *t, const struct transfer_target *target, struc
     f->write_last = &f->write_first;
     f->read_all = on_disk && target->size > 0;
     f->had_claims = on_disk || target->claims.len > 0;
-    f->plain = target->size < ((uint64_t)8 << 20);
+    out_init(&f->out, target->fd, target->size);
     ranges_init(&f->ranges, &f->arena, target->size,
                 on_disk ? (struct journal_claims){0} : target->claims);
     if (on_disk) {
