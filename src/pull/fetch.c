@@ -84,11 +84,12 @@ static int begin_fetch(struct run *run, struct survey_item *item, struct err *er
 {
     struct job *job = run->job;
     const struct transfer_origin *origin;
+    const struct journal_file file = {item->file->digest, item->file->size};
 
     if (job_open_session(job, err) < 0 ||
         job->session.source->origin(&origin, &job->session, &job->manifest, item->file, err) < 0 ||
         staging_open(&item->staging, &job->arena, job->place.staging_fd, lease_token(job->lease),
-                     &item->file->digest, item->file->size, err) < 0)
+                     &file, err) < 0)
         return -1;
     item->hashing = false;
     item->target = (struct transfer_target){

@@ -290,6 +290,8 @@ static int wait_on(struct job *job, struct err *err)
 
 static int try_lease(struct job *job, struct err *err)
 {
+    struct lease_name name;
+
     if (job_open_place(job, true, err) < 0)
         return -1;
     if (job->pull->keeper == NULL) {
@@ -302,8 +304,8 @@ static int try_lease(struct job *job, struct err *err)
         if (job->pull->keeper == NULL)
             return -1;
     }
-    return lease_try(&job->lease, &job->watch, job->pull->keeper, job->place.staging_fd, LEASE_NAME,
-                     job_name(job), err);
+    name = (struct lease_name){job->place.staging_fd, LEASE_NAME, job_name(job)};
+    return lease_try(&job->lease, &job->watch, job->pull->keeper, &name, err);
 }
 
 /* --wait-for-others: looks again whether somebody has made it complete. */

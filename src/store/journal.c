@@ -223,8 +223,7 @@ static int take_over(struct journal *j, struct journal_claims *ret_claims, struc
 }
 
 struct journal *journal_open(struct journal_claims *ret_claims, struct arena *a, int dirfd,
-                             const char *name, uint64_t size, const struct digest *want,
-                             struct err *err)
+                             const char *name, const struct journal_file *file, struct err *err)
 {
     struct journal *j = arena_new(a, struct journal);
     struct journal_claims claims = {0};
@@ -235,8 +234,8 @@ struct journal *journal_open(struct journal_claims *ret_claims, struct arena *a,
     j->dirfd = dirfd;
     j->name = str_dup(a, str_from(name));
     j->fd = -1;
-    j->size = size;
-    j->want = *want;
+    j->size = file->size;
+    j->want = file->want;
     /* Without O_NONBLOCK a named pipe that someone put there would stop us. */
     fd = file_open(dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0, &seen);
     if (fd < 0 && (seen.sys == EIO || seen.sys == ESTALE || seen.sys == EMFILE)) {

@@ -48,6 +48,12 @@ struct journal_claims {
 struct journal_claims journal_parse(struct arena *a, struct str bytes, uint64_t size,
                                     const struct digest *want);
 
+/* What a staged file shall become: a journal of another counts as absent. */
+struct journal_file {
+    struct digest want;
+    uint64_t size;
+};
+
 struct journal; /* open for adding */
 
 /*
@@ -55,7 +61,7 @@ struct journal; /* open for adding */
  * open as long as the journal.
  */
 struct journal *journal_open(struct journal_claims *ret_claims, struct arena *a, int dirfd,
-                             const char *name, uint64_t size, const struct digest *want,
+                             const char *name, const struct journal_file *file,
                              struct err *err) MUST_CHECK;
 
 /* Appends one record by one write(2). Any thread. */

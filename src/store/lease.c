@@ -207,25 +207,25 @@ static int claim(struct lease **ret, struct contest *c, struct err *err)
     return err_set(err, ERR_VOLUME, "%s: %u dead claims on it; remove them", c->name, SUFFIX_MAX);
 }
 
-int lease_try(struct lease **ret, struct lease_watch *watch, struct lease_keeper *k, int dirfd,
-              const char *name, const char *what, struct err *err)
+int lease_try(struct lease **ret, struct lease_watch *watch, struct lease_keeper *k,
+              const struct lease_name *name, struct err *err)
 {
     LEASE_FILE_SCOPED f = {.fd = -1};
     struct contest c = {
         .watch = watch,
         .keeper = k,
-        .dirfd = dirfd,
-        .name = name,
-        .what = what,
-        .local = k->is_local(dirfd),
+        .dirfd = name->dirfd,
+        .name = name->file,
+        .what = name->what,
+        .local = k->is_local(name->dirfd),
         .now_ms = clock_now_ms(k->clock),
     };
 
-    assert(strlen(name) <= LEASE_NAME_MAX);
+    assert(strlen(name->file) <= LEASE_NAME_MAX);
     *ret = NULL;
     if (watch->phase == LEASE_HELD || watch->phase == LEASE_CLAIMING)
         *watch = (struct lease_watch){0}; /* that was another contest */
-    if (lease_file_read(&f, dirfd, name, err) < 0)
+    if (lease_file_read(&f, name->dirfd, name->file, err) < 0)
         return -1;
     if (f.fd < 0)
         return take_free(ret, &c, err);

@@ -106,15 +106,21 @@ struct lease_watch {
 
 struct lease; /* one that is ours */
 
+/* Where it lies, and what people read in it. */
+struct lease_name {
+    int dirfd;
+    const char *file; /* at most LEASE_NAME_MAX bytes */
+    const char *what; /* "hf:org/name@main" */
+};
+
 /*
  * Takes the lease name in dirfd if it is free, dead by the watch, or its holder is provably gone
  * (same boot and same host, a filesystem that is surely local, its flock free and flock proved to
  * work). Else *ret is NULL and the watch tells. A directory that cannot be written is ERR_VOLUME.
- * name is at most LEASE_NAME_MAX bytes.
  */
 #define LEASE_NAME_MAX ((size_t)100)
-int lease_try(struct lease **ret, struct lease_watch *watch, struct lease_keeper *k, int dirfd,
-              const char *name, const char *what, struct err *err) MUST_CHECK;
+int lease_try(struct lease **ret, struct lease_watch *watch, struct lease_keeper *k,
+              const struct lease_name *name, struct err *err) MUST_CHECK;
 
 /* For waiters' eyes; written with the next renewal, or at once when it is half a second old. */
 void lease_tell(struct lease *lease, uint64_t done_bytes, uint64_t total_bytes, uint64_t bps);

@@ -22,8 +22,7 @@ struct opening {
     struct arena *arena;   /* what stays: the journal and its claims */
     struct arena *scratch; /* names and journals of dead holders */
     int dirfd;
-    const struct digest *want;
-    uint64_t size;
+    const struct journal_file *file;
     struct staging s;
 };
 
@@ -64,7 +63,7 @@ static uint64_t needed(const struct opening *o)
 
     (void)fstat(o->s.fd, &st);
     have = (uint64_t)st.st_blocks * 512;
-    return o->size > have ? o->size - have : 0;
+    return o->file->size > have ? o->file->size - have : 0;
 }
 
 /* Gives back what lies behind the last claim: space that was taken for what did not come. */
@@ -92,12 +91,12 @@ static int preallocate(const struct opening *o, struct err *err)
     struct err ignored;
     int result;
 
-    if (o->size <= STAGING_SMALL_BYTES)
+    if (o->file->size <= STAGING_SMALL_BYTES)
         return 0;
     if (volume_space(&space, o->dirfd, &ignored) == 0 && missing > space.free_bytes)
         return no_space(o, missing, ENOSPC, err);
     do
-        result = fallocate(o->s.fd, 0, 0, (off_t)o->size);
+        result = fallocate(o->s.fd, 0, 0, (off_t)o->file->size);
     while (result < 0 && errno == EINTR);
     if (result < 0 && (errno == ENOSPC || errno == EDQUOT)) {
         int sys = errno;
@@ -107,10 +106,10 @@ static int preallocate(const struct opening *o, struct err *err)
     }
     /* Not posix_fallocate(3): where this is not supported it writes zeros, every one of them. */
     if (result < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
-        result = ftruncate(o->s.fd, (off_t)o->size);
+        result = ftruncate(o->s.fd, (off_t)o->file->size);
     if (result < 0 && errno == EFBIG) {
         err_set(err, ERR_VOLUME, "%s: this filesystem holds no file of %ju bytes", o->s.part,
-                (uintmax_t)o->size);
+                (uintmax_t)o->file->size);
         return err_hint(err, "use a volume with another filesystem (ext4, xfs, btrfs, NFS)");
     }
     return result < 0 ? file_err(err, "%s: cannot preallocate", o->s.part) : 0;
@@ -140,7 +139,7 @@ static bool adopt(struct opening *o, const struct staged *old, int *fd)
     struct stat held;
     struct stat named;
 
-    staged_name(journal, o->want, old->token, STAGED_JOURNAL);
+    staged_name(journal, &o->file->want, old->token, STAGED_JOURNAL);
     (void)unlinkat(o->dirfd, o->s.journal_name, 0);
     if (linkat(o->dirfd, journal, o->dirfd, o->s.journal_name, 0) < 0 && errno != ENOENT)
         (void)renameat(o->dirfd, journal, o->dirfd, o->s.journal_name);
@@ -156,7 +155,7 @@ static bool adopt(struct opening *o, const struct staged *old, int *fd)
 /* Of a file that a kill caught between its two names (published by link) nothing may be written. */
 static bool may_adopt(const struct opening *o, int fd, const struct stat *st)
 {
-    return o->s.fd < 0 && st->st_nlink == 1 && (uint64_t)st->st_size <= o->size &&
+    return o->s.fd < 0 && st->st_nlink == 1 && (uint64_t)st->st_size <= o->file->size &&
            volume_is_local(o->dirfd) && staged_lock(fd) && volume_flock_works(o->dirfd);
 }
 
@@ -166,16 +165,16 @@ static struct journal_claims claims_of(struct opening *o, const struct staged *o
     struct err ignored;
     struct str bytes;
 
-    staged_name(name, o->want, old->token, STAGED_JOURNAL);
+    staged_name(name, &o->file->want, old->token, STAGED_JOURNAL);
     if (file_read_all(&bytes, o->scratch, o->dirfd, name, JOURNAL_BYTES_MAX, &ignored) < 0)
         return (struct journal_claims){0};
-    return journal_parse(o->scratch, bytes, o->size, o->want);
+    return journal_parse(o->scratch, bytes, o->file->size, &o->file->want);
 }
 
 /* A whole small file without a journal: its bytes are carried over unproven, to be hashed. */
 static int carry_small(struct opening *o, int from, struct err *err)
 {
-    if (create(o, err) < 0 || copy_range(o->s.fd, from, 0, o->size, err) < 0)
+    if (create(o, err) < 0 || copy_range(o->s.fd, from, 0, o->file->size, err) < 0)
         return -1;
     o->s.claims_all = true;
     return 0;
@@ -184,8 +183,7 @@ static int carry_small(struct opening *o, int from, struct err *err)
 static int open_journal(struct opening *o, struct err *err)
 {
     journal_close(&o->s.journal);
-    o->s.journal =
-        journal_open(&o->s.claims, o->arena, o->dirfd, o->s.journal_name, o->size, o->want, err);
+    o->s.journal = journal_open(&o->s.claims, o->arena, o->dirfd, o->s.journal_name, o->file, err);
     return o->s.journal == NULL ? -1 : 0;
 }
 
@@ -202,7 +200,8 @@ static int take(struct opening *o, const struct staged *old, struct err *err)
     if (fd < 0 || fstat(fd, &st) < 0)
         return 0;
     theirs = claims_of(o, old);
-    small = theirs.len == 0 && o->size <= STAGING_SMALL_BYTES && (uint64_t)st.st_size == o->size;
+    small = theirs.len == 0 && o->file->size <= STAGING_SMALL_BYTES &&
+            (uint64_t)st.st_size == o->file->size;
     if ((theirs.len > 0 || small) && writable && may_adopt(o, fd, &st) && adopt(o, old, &fd)) {
         o->s.claims_all = small;
         return open_journal(o, err);
@@ -224,7 +223,7 @@ static int take(struct opening *o, const struct staged *old, struct err *err)
 /* All dead files of this digest, the one that is adopted first: its claims are the newest. */
 static int take_all(struct opening *o, const char *token, struct err *err)
 {
-    struct staged_list found = staged_read(o->scratch, o->dirfd, o->want);
+    struct staged_list found = staged_read(o->scratch, o->dirfd, &o->file->want);
 
     for (size_t i = 0; i < found.len; i++) {
         const struct staged *old = &found.at[i];
@@ -252,8 +251,8 @@ static int reopen(struct opening *o, struct err *err)
         return -1;
     if (fd < 0 || !writable || fstat(fd, &st) < 0 || st.st_nlink != 1)
         return 0;
-    o->s.claims_all =
-        o->s.claims.len == 0 && o->size <= STAGING_SMALL_BYTES && (uint64_t)st.st_size == o->size;
+    o->s.claims_all = o->s.claims.len == 0 && o->file->size <= STAGING_SMALL_BYTES &&
+                      (uint64_t)st.st_size == o->file->size;
     o->s.fd = fd_take(&fd);
     (void)staged_lock(o->s.fd);
     return 0;
@@ -277,15 +276,14 @@ static void give_up(struct opening *o)
 }
 
 int staging_open(struct staging *out, struct arena *a, int dirfd, const char *token,
-                 const struct digest *want, uint64_t size, struct err *err)
+                 const struct journal_file *file, struct err *err)
 {
     ARENA_SCOPED scratch = {0};
-    struct opening o = {
-        .arena = a, .scratch = &scratch, .dirfd = dirfd, .want = want, .size = size, .s.fd = -1};
+    struct opening o = {.arena = a, .scratch = &scratch, .dirfd = dirfd, .file = file, .s.fd = -1};
 
-    assert(want->kind != DIGEST_NONE);
-    staged_name(o.s.part, want, token, STAGED_PART);
-    staged_name(o.s.journal_name, want, token, STAGED_JOURNAL);
+    assert(file->want.kind != DIGEST_NONE);
+    staged_name(o.s.part, &file->want, token, STAGED_PART);
+    staged_name(o.s.journal_name, &file->want, token, STAGED_JOURNAL);
     if (open_all(&o, token, err) < 0) {
         give_up(&o);
         return -1;

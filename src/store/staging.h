@@ -37,7 +37,7 @@ struct staging {
  * where it does not fit.
  */
 int staging_open(struct staging *out, struct arena *a, int dirfd, const char *token,
-                 const struct digest *want, uint64_t size, struct err *err) MUST_CHECK;
+                 const struct journal_file *file, struct err *err) MUST_CHECK;
 
 /* Closes; both files stay for the next run. */
 void staging_close(struct staging *s);

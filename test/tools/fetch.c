@@ -118,7 +118,7 @@ static struct item *make_item(struct arena *a, const struct options *o, int dirf
     target->name = name;
     target->fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     target->journal = journal_open(&target->claims, a, dirfd, str_format(a, "%s.journal", name),
-                                   target->size, &target->want, &err);
+                                   &(struct journal_file){target->want, target->size}, &err);
     if (target->fd < 0 || target->journal == NULL)
         die(name, &err);
     if (fallocate(target->fd, 0, 0, (off_t)target->size) < 0 &&

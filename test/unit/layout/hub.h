@@ -131,7 +131,7 @@ static inline int hub_fetch(struct hub *h, const struct model_file *file, const 
     const struct model_file *files[] = {file};
 
     assert_int_equal(staging_open(&staged, h->arena, p->staging_fd, "0123456789abcdef",
-                                  &file->digest, file->size, &h->err),
+                                  &(struct journal_file){file->digest, file->size}, &h->err),
                      0);
     assert_int_equal(pwrite(staged.fd, bytes, strlen(bytes), 0), strlen(bytes));
     h->fetched++;

@@ -9,7 +9,8 @@ static const struct digest want = {DIGEST_SHA256, {1, 2, 3}};
 
 static struct journal *opened(struct scratch *s, struct journal_claims *claims)
 {
-    struct journal *j = journal_open(claims, &s->arena, s->fd, NAME, SIZE, &want, &s->err);
+    struct journal *j =
+        journal_open(claims, &s->arena, s->fd, NAME, &(struct journal_file){want, SIZE}, &s->err);
 
     assert_non_null(j);
     return j;

@@ -57,8 +57,9 @@ static void host_start(struct scratch *s, struct host *h, const char *name, uint
 
 static bool try(struct scratch *s, struct host *h)
 {
-    assert_int_equal(
-        lease_try(&h->lease, &h->watch, h->keeper, s->fd, NAME, "hf:org/name", &s->err), 0);
+    assert_int_equal(lease_try(&h->lease, &h->watch, h->keeper,
+                               &(struct lease_name){s->fd, NAME, "hf:org/name"}, &s->err),
+                     0);
     return h->lease != NULL;
 }
 
@@ -540,10 +541,14 @@ static void an_answer_that_says_no_and_means_it_is_no(void **state)
     fakes.linkat = EEXIST;
     assert_false(try(s, &a));
     fakes.linkat = EIO;
-    assert_int_equal(lease_try(&a.lease, &a.watch, a.keeper, s->fd, NAME, "x", &s->err), -1);
+    assert_int_equal(
+        lease_try(&a.lease, &a.watch, a.keeper, &(struct lease_name){s->fd, NAME, "x"}, &s->err),
+        -1);
     assert_int_equal(s->err.code, ERR_VOLUME);
     fakes.linkat = ENOSPC;
-    assert_int_equal(lease_try(&a.lease, &a.watch, a.keeper, s->fd, NAME, "x", &s->err), -1);
+    assert_int_equal(
+        lease_try(&a.lease, &a.watch, a.keeper, &(struct lease_name){s->fd, NAME, "x"}, &s->err),
+        -1);
     assert_int_equal(s->err.code, ERR_NO_SPACE);
     fakes.linkat = 0;
     stop(&a);
@@ -602,7 +607,9 @@ static void a_takeover_that_the_disk_refuses_is_an_error_and_leaves_no_claim(voi
     claim = claim_on(s, "");
     kill_host(&dead);
     fakes.renameat = EIO;
-    assert_int_equal(lease_try(&b.lease, &b.watch, b.keeper, s->fd, NAME, "x", &s->err), -1);
+    assert_int_equal(
+        lease_try(&b.lease, &b.watch, b.keeper, &(struct lease_name){s->fd, NAME, "x"}, &s->err),
+        -1);
     assert_int_equal(s->err.code, ERR_VOLUME);
     assert_false(scratch_has(s, claim));
     fakes.renameat = 0;
@@ -671,7 +678,9 @@ static void a_name_that_is_no_file_is_an_error(void **state)
 
     host_start(s, &b, "b", 0, true);
     assert_int_equal(mkdirat(s->fd, NAME, 0700), 0);
-    assert_int_equal(lease_try(&b.lease, &b.watch, b.keeper, s->fd, NAME, "x", &s->err), -1);
+    assert_int_equal(
+        lease_try(&b.lease, &b.watch, b.keeper, &(struct lease_name){s->fd, NAME, "x"}, &s->err),
+        -1);
     assert_int_equal(s->err.code, ERR_VOLUME);
     stop(&b);
 }
@@ -683,7 +692,9 @@ static void a_directory_that_cannot_be_written_is_an_error(void **state)
     int proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     host_start(s, &b, "b", 0, true);
-    assert_int_equal(lease_try(&b.lease, &b.watch, b.keeper, proc, NAME, "x", &s->err), -1);
+    assert_int_equal(
+        lease_try(&b.lease, &b.watch, b.keeper, &(struct lease_name){proc, NAME, "x"}, &s->err),
+        -1);
     assert_int_equal(s->err.code, ERR_VOLUME);
     assert_non_null(strstr(s->err.msg, NAME));
     close(proc);

@@ -24,7 +24,8 @@ static struct lease *take(struct scratch *s, struct lease_keeper *k, const char 
     struct lease_watch watch = {0};
     struct lease *lease = NULL;
 
-    assert_int_equal(lease_try(&lease, &watch, k, s->fd, name, "what", &s->err), 0);
+    assert_int_equal(
+        lease_try(&lease, &watch, k, &(struct lease_name){s->fd, name, "what"}, &s->err), 0);
     assert_non_null(lease);
     return lease;
 }
@@ -130,7 +131,8 @@ static void *contend(void *arg)
         struct lease_watch watch = {0};
         struct lease *lease = NULL;
 
-        if (lease_try(&lease, &watch, k, crowd->s->fd, "one", "what", &err) < 0)
+        if (lease_try(&lease, &watch, k, &(struct lease_name){crowd->s->fd, "one", "what"}, &err) <
+            0)
             break;
         if (lease == NULL) {
             a_moment();

@@ -11,11 +11,20 @@
 
 static const struct digest want = {DIGEST_SHA256, {1, 2, 3}};
 
+static int open_anew(struct scratch *s, struct staging *staging, uint64_t size)
+{
+    struct journal_file file = {want, size};
+
+    return staging_open(staging, &s->arena, s->fd, OURS, &file, &s->err);
+}
+
 static struct staging opened(struct scratch *s, const char *token, uint64_t size)
 {
     struct staging staging = {.fd = -1};
 
-    assert_int_equal(staging_open(&staging, &s->arena, s->fd, token, &want, size, &s->err), 0);
+    assert_int_equal(staging_open(&staging, &s->arena, s->fd, token,
+                                  &(struct journal_file){want, size}, &s->err),
+                     0);
     assert_true(staging.fd >= 0);
     return staging;
 }
@@ -220,7 +229,7 @@ static void a_disk_that_fills_up_keeps_what_is_staged_and_gives_back_the_rest(vo
     stage(s, &old, 0, 1000, 7);
     staging_close(&old);
     fakes.fallocate = EDQUOT;
-    assert_int_equal(staging_open(&staging, &s->arena, s->fd, OURS, &want, BIG, &s->err), -1);
+    assert_int_equal(open_anew(s, &staging, BIG), -1);
     assert_int_equal(s->err.code, ERR_NO_SPACE);
     assert_non_null(strstr(s->err.msg, "(disk quota)"));
     assert_true(staging_dead_bytes(s->fd, "") < 64 << 10);
@@ -238,7 +247,7 @@ static void a_filesystem_for_small_files_only_says_so(void **state)
     struct staging staging = {.fd = -1};
 
     fakes.fallocate = EFBIG;
-    assert_int_equal(staging_open(&staging, &s->arena, s->fd, OURS, &want, BIG, &s->err), -1);
+    assert_int_equal(open_anew(s, &staging, BIG), -1);
     assert_int_equal(s->err.code, ERR_VOLUME);
     assert_non_null(strstr(s->err.hint, "another filesystem"));
 }
@@ -252,7 +261,7 @@ static void a_stop_ends_the_carrying_and_what_was_carried_is_kept(void **state)
     stage(s, &old, 0, 1000, 7);
     stage(s, &old, 5000, 1000, 8);
     stop_request(15);
-    assert_int_equal(staging_open(&staging, &s->arena, s->fd, OURS, &want, BIG, &s->err), -1);
+    assert_int_equal(open_anew(s, &staging, BIG), -1);
     stop_request(0);
     assert_int_equal(s->err.code, ERR_INTERRUPTED);
     assert_int_equal(staging_claimed_bytes(s->fd, &want, BIG), 2000);
@@ -321,8 +330,7 @@ static void what_no_disk_holds_is_no_space_with_both_figures(void **state)
     struct scratch *s = *state;
     struct staging staging = {.fd = -1};
 
-    assert_int_equal(
-        staging_open(&staging, &s->arena, s->fd, OURS, &want, (uint64_t)15 << 40, &s->err), -1);
+    assert_int_equal(open_anew(s, &staging, (uint64_t)15 << 40), -1);
     assert_int_equal(s->err.code, ERR_NO_SPACE);
     assert_non_null(strstr(s->err.msg, "needs 16.5 TB, has "));
     assert_null(strstr(s->err.msg, "has 0 B free"));

@@ -217,8 +217,8 @@ static void what_a_journal_proves_is_done_without_a_request(void **state)
         offset += at[i].len;
     }
     file.claims = (struct journal_claims){at, 3};
-    file.journal = journal_open(&(struct journal_claims){0}, &f->arena, f->dirfd, "journal", SIZE,
-                                &f->digest, &err);
+    file.journal = journal_open(&(struct journal_claims){0}, &f->arena, f->dirfd, "journal",
+                                &(struct journal_file){f->digest, SIZE}, &err);
     assert_non_null(file.journal);
     add(f, &file);
     expect_done(f);
