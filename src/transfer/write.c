@@ -2,6 +2,7 @@
  * The writers: at most one thread at a time puts a file's chunks at their offsets, several that are
  * adjacent by one system call, and notes each in the journal with its checksum.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -78,6 +79,7 @@ void write_turn(struct file *f)
     int n = take_run(f, run);
     int failed;
 
+    assert(n > 0);
     (void)pthread_mutex_unlock(&t->lock);
     failed = write_and_note(f, run, n, &err);
     (void)pthread_mutex_lock(&t->lock);

@@ -18,9 +18,9 @@ static int interrupted; /* so many calls fail by EINTR first */
 static int flagged;     /* calls with flags so far */
 
 /* In place of libc's. */
-ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+ssize_t pwritev2(int fd, const struct iovec *iovec, int count, off_t offset, int flags)
 {
-    struct iovec some = iov[0];
+    struct iovec some = iovec[0];
 
     if (flags != 0)
         flagged++;
@@ -37,7 +37,7 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags
         some.iov_len = at_most;
     if (at_most > 0)
         return pwrite(fd, some.iov_base, some.iov_len, offset);
-    return (ssize_t)syscall(SYS_pwritev2, fd, iov, n, offset, (off_t)0, 0);
+    return (ssize_t)syscall(SYS_pwritev2, fd, iovec, count, offset, (off_t)0, 0);
 }
 
 struct fixture {

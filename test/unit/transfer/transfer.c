@@ -21,13 +21,13 @@ static pthread_cond_t disk_moves = PTHREAD_COND_INITIALIZER;
 static bool disk_hangs;
 
 /* In place of libc's: reads hang as long as disk_hangs says so. */
-ssize_t pread(int fd, void *buf, size_t len, off_t offset)
+ssize_t pread(int fd, void *buf, size_t nbytes, off_t offset)
 {
     (void)pthread_mutex_lock(&disk_lock);
     while (disk_hangs)
         (void)pthread_cond_wait(&disk_moves, &disk_lock);
     (void)pthread_mutex_unlock(&disk_lock);
-    return (ssize_t)syscall(SYS_pread64, fd, buf, len, offset);
+    return (ssize_t)syscall(SYS_pread64, fd, buf, nbytes, offset);
 }
 
 static void hang(bool hangs)
