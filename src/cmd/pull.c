@@ -24,12 +24,12 @@ static void tell_notes(const struct cmd_context *ctx, const struct catalog_want 
     }
 }
 
-static int dry_run(const struct cmd_context *ctx, const struct catalog_want *wants, size_t count,
+static int dry_run(const struct cmd_context *ctx, const struct catalog_choice *choice,
                    struct err *err)
 {
     struct buf out = buf_new(ctx->arena, DRY_RUN_MAX);
     struct err failed = {0};
-    int r = pull_dry_run(&out, ctx->arena, ctx->config, ctx->report, wants, count, &failed);
+    int r = pull_dry_run(&out, ctx->arena, ctx->config, ctx->report, choice, &failed);
 
     report_pause(ctx->report);
     if (cmd_print(buf_str(&out), err) < 0)
@@ -68,8 +68,8 @@ static int run(struct cmd_context *ctx, struct err *err)
     tell_left_out(ctx, choice.left_out);
     tell_notes(ctx, choice.wants, choice.count);
     if (config->options.dry_run)
-        return dry_run(ctx, choice.wants, choice.count, err);
-    return pull_run(ctx->arena, config, ctx->report, choice.wants, choice.count, err);
+        return dry_run(ctx, &choice, err);
+    return pull_run(ctx->arena, config, ctx->report, &choice, err);
 }
 
 const struct cmd cmd_pull = {

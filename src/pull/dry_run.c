@@ -183,8 +183,7 @@ static int look_and_put(struct buf *out, struct job *job, bool json, bool first,
 }
 
 int pull_dry_run(struct buf *out, struct arena *a, const struct config *config,
-                 struct report *report, const struct catalog_want *wants, size_t count,
-                 struct err *err)
+                 struct report *report, const struct catalog_choice *choice, struct err *err)
 {
     bool json = config->options.json;
     size_t start;
@@ -195,11 +194,11 @@ int pull_dry_run(struct buf *out, struct arena *a, const struct config *config,
         return -1;
     buf_addz(out, json ? "{\"models\":[" : "");
     start = out->len;
-    for (size_t i = 0; i < count && !stop_wanted(); i++) {
+    for (size_t i = 0; i < choice->count && !stop_wanted(); i++) {
         struct job job;
         struct err why = {0};
 
-        job_init(&job, &pull, &wants[i]);
+        job_init(&job, &pull, &choice->wants[i]);
         if (look_and_put(out, &job, json, out->len == start, &why) < 0) {
             tell_failed(&job, &why);
             if (r == 0)

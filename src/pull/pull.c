@@ -104,8 +104,9 @@ static int sum_up(struct pull *pull, const struct job *jobs, size_t count, uint6
 }
 
 int pull_run(struct arena *a, const struct config *config, struct report *report,
-             const struct catalog_want *wants, size_t count, struct err *err)
+             const struct catalog_choice *choice, struct err *err)
 {
+    size_t count = choice->count;
     struct pull pull;
     struct job *jobs = arena_array(a, struct job, count);
     uint64_t began_ms = clock_now_ms(clock_real());
@@ -114,7 +115,7 @@ int pull_run(struct arena *a, const struct config *config, struct report *report
     if (pull_setup(&pull, a, config, report, err) < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
-        job_init(&jobs[i], &pull, &wants[i]);
+        job_init(&jobs[i], &pull, &choice->wants[i]);
     work_all(&pull, jobs, count);
     r = sum_up(&pull, jobs, count, began_ms, err);
     for (size_t i = 0; i < count; i++)

@@ -23,7 +23,7 @@
  * for the next run and is ERR_INTERRUPTED.
  */
 int pull_run(struct arena *a, const struct config *config, struct report *report,
-             const struct catalog_want *wants, size_t count, struct err *err) MUST_CHECK;
+             const struct catalog_choice *choice, struct err *err) MUST_CHECK;
 
 /*
  * What a pull would do, as a table on out (with config->options.json one JSON document): file by
@@ -31,7 +31,7 @@ int pull_run(struct arena *a, const struct config *config, struct report *report
  * may. Takes no lease and writes nothing.
  */
 int pull_dry_run(struct buf *out, struct arena *a, const struct config *config,
-                 struct report *report, const struct catalog_want *wants, size_t count,
+                 struct report *report, const struct catalog_choice *choice,
                  struct err *err) MUST_CHECK;
 
 #endif
