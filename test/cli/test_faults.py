@@ -45,6 +45,13 @@ COMES = {
     "page of a portal once": ([dict(action="html", times=2)], 1.0),
     "body that ends too soon": ([dict(action="badlen", delta=1000)], 1.0),
     "no length": ([dict(action="nolen")], 1.0),
+    "503 of the API": ([dict(action="status", code=503, port="api", match="/api/models", times=2)], 1.0),
+    "429 of the API": ([dict(action="status", code=429, rl_t=1, port="api", match="/api/models")], 1.0),
+    "429 of the API, with Retry-After": ([dict(action="status", code=429, retry_after=1, port="api",
+                                               match="/api/models")], 1.0),
+    "API closed without an answer": ([dict(action="drop", port="api", match="/api/models", times=2)], 1.0),
+    "API reset": ([dict(action="drop", abs=1, port="api", match="/api/models")], 1.0),
+    "API without a first byte": ([dict(action="hang", delay=2, port="api", match="/api/models")], 1.0),
     "slow first answers": ([dict(action="slow", delay=0.3, times=3)], 1.0),
 }
 FAILS = {
@@ -65,6 +72,14 @@ FAILS = {
                                      r"another range comes than was asked for"),
     "compressed for ever": ([dict(action="gzip", times=-1)], 5, r"coding that was not asked for \(gzip\)"),
     "a portal for ever": ([dict(action="html", times=-1)], 5, r"127\.0\.0\.\d:\d+: a web page .* captive portal"),
+    "503 of the API for ever": ([dict(action="status", code=503, port="api", match="/api/models", times=-1)], 5,
+                                r"127\.0\.0\.1:\d+: it answers 503; tried \d+ times in 2s"),
+    "API closed for ever": ([dict(action="drop", port="api", match="/api/models", times=-1)], 5,
+                            r"closed without an answer; tried \d+ times in 2s\n.*--give-up"),
+    "API without a first byte ever": ([dict(action="hang", delay=3, port="api", match="/api/models", times=-1)], 5,
+                                      r"no answer in time; tried \d+ times"),
+    "API with a wait that is too long": ([dict(action="status", code=429, retry_after=3600, port="api",
+                                               match="/api/models", times=-1)], 5, r"it answers 429"),
     "redirect loop": ([dict(action="loop", port="api", match="resolve", times=-1)], 5, r"the redirects do not end"),
     "wrong bytes for ever": ([dict(action="corrupt", after=123, times=-1)], 6,
                              r"its digest is [0-9a-f]{64}, it should be [0-9a-f]{64}"),
@@ -101,3 +116,59 @@ def test_the_last_word_on(fault, hub, models, hostler):
     assert re.search(pattern, got.stderr), got.stderr
     assert "Signature" not in got.stderr and "Expires" not in got.stderr
     assert got.seconds < 20 * SLOW
+
+
+def test_nobody_listens(hostler, hub, models):
+    models.small("org/m")
+    origin = hub()
+    origin.close()
+    got = hostler.pull("hf:org/m", *PATIENCE, hub=origin)
+    assert got.rc == 5
+    assert re.search(r"127\.0\.0\.1:\d+: cannot connect: Connection refused; tried \d+ times in 2s", got.stderr)
+
+
+def test_a_name_that_does_not_resolve(hostler):
+    got = hostler.pull("hf:org/m", *PATIENCE, env={"HF_ENDPOINT": "https://no-such-host.invalid"})
+    assert got.rc == 5
+    assert re.search(r"no-such-host\.invalid: the name does not resolve; tried \d+ times", got.stderr)
+
+
+@pytest.fixture
+def secure(hub, models, certificates):
+    models.small("org/m", weights=SIZE)
+    return hub("--tls-cert", certificates / "server.pem", "--tls-key", certificates / "server.key")
+
+
+def test_a_certificate_that_does_not_verify_is_final_at_once_and_names_its_issuer(secure, hostler):
+    got = hostler.pull("hf:org/m", hub=secure)
+    assert got.rc == 5
+    assert re.search(r"certificate does not verify.*issued by .*Test Authority.*\n.*HOSTLER_EXTRA_CA", got.stderr)
+    assert got.seconds < 5 * SLOW
+    assert not secure.requests()
+
+
+def test_all_goes_over_tls_with_the_authority_named(secure, certificates, hostler, volume, models):
+    got = hostler.pull("hf:org/m", hub=secure, env={"SSL_CERT_FILE": certificates / "ca.pem"})
+    assert got.rc == 0, got.stderr
+    assert_complete(volume, "org/m", models.files("org/m"))
+
+
+def test_a_proxy_is_used_for_all_of_it(secure, certificates, proxy, hostler, volume, models):
+    through = proxy()
+    got = hostler.pull("hf:org/m", hub=secure,
+                       env={"SSL_CERT_FILE": certificates / "ca.pem", "HTTPS_PROXY": through.url})
+    assert got.rc == 0, got.stderr
+    assert_complete(volume, "org/m", models.files("org/m"))
+    assert {method for method, _ in through.requests()} == {"CONNECT"}
+    assert len({target for _, target in through.requests()}) == 2       # the origin and the CDN
+
+
+def test_a_proxy_that_wants_credentials_is_named_without_them(secure, certificates, proxy, hostler):
+    through = proxy("--credentials", "me:word")
+    env = {"SSL_CERT_FILE": certificates / "ca.pem", "HTTPS_PROXY": through.url.replace("//", "//me:wrong@")}
+    got = hostler.pull("hf:org/m", hub=secure, env=env)
+    assert got.rc == 5
+    assert re.search(r"the proxy that HTTPS_PROXY names wants credentials \(407\)", got.stderr)
+    assert "wrong" not in got.stderr
+    env["HTTPS_PROXY"] = through.url.replace("//", "//me:word@")
+    assert hostler.pull("hf:org/m", hub=secure, env=env).rc == 0
