@@ -1,4 +1,5 @@
-/* flock(2). Its own header, <sys/file.h>, cannot be reached: "sys/file.h" beside this one hides it. */
+/* flock(2). Its own header, <sys/file.h>, cannot be reached: "sys/file.h" beside this one hides it.
+ */
 #ifndef SYS_FLOCK_H
 #define SYS_FLOCK_H
 

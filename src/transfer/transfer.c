@@ -279,8 +279,9 @@ int transfer_add(struct transfer *t, const struct transfer_target *target, struc
     f->read_all = on_disk && target->size > 0;
     f->had_claims = on_disk || target->claims.len > 0;
     out_init(&f->out, target->fd, target->size);
-    ranges_init(&f->ranges, &f->arena, target->size,
-                on_disk ? (struct journal_claims){0} : target->claims);
+    if (on_disk)
+        f->target.claims = (struct journal_claims){0};
+    ranges_init(&f->ranges, &f->arena, target->size, f->target.claims);
     if (on_disk) {
         struct ranges_span all;
 
