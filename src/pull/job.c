@@ -1,6 +1,8 @@
 #include "pull/job.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdio.h>
 
 #include "pull/fetch.h"
 #include "pull/listing.h"
@@ -143,34 +145,49 @@ static int refuse_missing(const struct job *job, const struct survey *survey, st
     return err_hint(err, "pull it once with a network (without --offline, HF_HUB_OFFLINE)");
 }
 
-/* A volume that cannot be written: what is there is hashed, what is not there is an error. */
-static int try_read_only(struct job *job, struct err *err)
+/* Names who we are, whose the volume is, and what mends it. */
+static int refuse_read_only(const struct job *job, const char *why, struct err *err)
+{
+    const struct volume *v = &job->pull->volume;
+    char what[160];
+
+    (void)snprintf(what, sizeof(what), "cannot be written, and %s", why);
+    errno = v->refusal;
+    (void)volume_refused(err, v->fd, ".", v->path, what);
+    return err_wrap(err, "%s", job_name(job));
+}
+
+/* What is there of it is hashed; something missing is an error. */
+static int look_read_only(struct job *job, struct err *err)
 {
     struct survey survey = {0};
+    char why[64];
     bool lost;
     int r;
 
-    job_move(job, JOB_CHECKING);
-    if (listing_make(job, err) < 0)
-        return -1;
-    if (!job->place_open) {
-        (void)err_set(err, ERR_VOLUME,
-                      "%s: the volume %s cannot be written, and nothing of it is there",
-                      job_name(job), job->pull->volume.path);
-        return err_hint(err, "mount the volume writable for one pull");
-    }
     if (survey_make(&survey, job, err) < 0)
         return -1;
     if (survey.absent_count > 0) {
-        (void)err_set(err, ERR_VOLUME,
-                      "%s: the volume %s cannot be written, and %zu files of it are missing",
-                      job_name(job), job->pull->volume.path, survey.absent_count);
-        r = err_hint(err, "mount the volume writable for one pull");
+        (void)snprintf(why, sizeof(why), "%zu of its files are missing there", survey.absent_count);
+        r = refuse_read_only(job, why, err);
     } else {
         r = fetch_run(job, &survey, &lost, err);
     }
     survey_close(&survey);
-    if (r < 0)
+    return r;
+}
+
+/* A volume that cannot be written serves what is complete on it. */
+static int try_read_only(struct job *job, struct err *err)
+{
+    job_move(job, JOB_CHECKING);
+    if (job->pull->config->options.force)
+        return refuse_read_only(job, "--force replaces what is there", err);
+    if (!job->place_open && job_is_offline(job))
+        return listing_make(job, err);
+    if (!job->place_open)
+        return refuse_read_only(job, "nothing of it is there", err);
+    if (listing_make(job, err) < 0 || look_read_only(job, err) < 0)
         return -1;
     tell_present(job);
     job_move(job, JOB_DONE);

@@ -1,5 +1,8 @@
 #include "pull/setup.h"
 
+#include <string.h>
+#include <unistd.h>
+
 #define GIVE_UP_MS      120000
 #define LONGEST_WAIT_MS 360000
 
@@ -47,11 +50,35 @@ static void tell_volume(const struct pull *pull)
             v->path);
 }
 
+/* A dry run makes nothing: it looks at the nearest directory that the volume would be made in. */
+static const char *nearest_there(struct arena *a, const char *path)
+{
+    struct str at = str_from(path);
+    struct str last;
+
+    while (access(str_dup(a, at), F_OK) < 0 && at.len > 0 && memchr(at.ptr, '/', at.len) != NULL)
+        (void)str_rcut(&at, '/', &last);
+    if (at.len == 0)
+        return "/";
+    return access(str_dup(a, at), F_OK) == 0 ? str_dup(a, at) : ".";
+}
+
+static int open_volume(struct pull *pull, struct err *err)
+{
+    const struct config *config = pull->config;
+    const char *path = config->volume_path;
+
+    if (config->options.dry_run && config->volume_named)
+        return volume_open(&pull->volume, pull->arena, nearest_there(pull->arena, path), false,
+                           err);
+    return volume_open(&pull->volume, pull->arena, path, config->volume_named, err);
+}
+
 int pull_setup(struct pull *pull, struct arena *a, const struct config *config,
                struct report *report, struct err *err)
 {
     *pull = (struct pull){.arena = a, .config = config, .report = report, .clock = clock_real()};
-    if (volume_open(&pull->volume, a, config->volume_path, config->volume_named, err) < 0)
+    if (open_volume(pull, err) < 0)
         return -1;
     notices_init(&pull->notices, show_notice, pull);
     set_net(pull);

@@ -263,7 +263,11 @@ int volume_open(struct volume *out, struct arena *a, const char *path, bool make
         return -1;
     if (fstat(fd, &v.root) < 0 || fstatvfs(fd, &fs) < 0)
         return file_err(err, "%s: cannot look at the volume", path);
-    v.writable = (fs.f_flag & ST_RDONLY) == 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
+    if ((fs.f_flag & ST_RDONLY) != 0)
+        v.refusal = EROFS;
+    else if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+        v.refusal = errno;
+    v.writable = v.refusal == 0;
     v.ephemeral = ephemeral_name(fd);
     v.fd = fd_take(&fd);
     *out = v;

@@ -17,9 +17,10 @@
 
 struct volume {
     const char *path;
-    int fd;           /* the root directory */
-    struct stat root; /* new directories take group, setgid and write bits from it */
-    bool writable;    /* made and removed a file there just now, or could (access, not EROFS) */
+    int fd;                /* the root directory */
+    struct stat root;      /* new directories take group, setgid and write bits from it */
+    bool writable;         /* by its mount and its modes */
+    int refusal;           /* the errno of writing there; 0 if writable */
     const char *ephemeral; /* "tmpfs", "ramfs" or "overlay" where nothing survives; else NULL */
 };
 
