@@ -89,13 +89,14 @@ bool volume_flock_works(int dirfd)
  */
 static void account_name(char out[static NAME_BYTES], const char *accounts, unsigned id)
 {
+    FD_SCOPED etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ARENA_SCOPED a = {0};
     struct err ignored = {0};
     struct str text;
     struct str line;
 
     (void)snprintf(out, NAME_BYTES, "%u", id);
-    if (file_read_all(&text, &a, AT_FDCWD, accounts, ACCOUNTS_MAX, &ignored) < 0)
+    if (etc < 0 || file_read_all(&text, &a, etc, accounts, ACCOUNTS_MAX, &ignored) < 0)
         return;
     while (text.len > 0) {
         struct str name;
@@ -163,8 +164,8 @@ int volume_refused(struct err *err, int dirfd, const char *path, const char *sho
         (size_t)snprintf(at_shown, sizeof(at_shown), "%s", shown) >= sizeof(at_shown) ||
         !nearest(&st, dirfd, at, at_shown))
         return -1;
-    account_name(owner, "/etc/passwd", st.st_uid);
-    account_name(group, "/etc/group", st.st_gid);
+    account_name(owner, "passwd", st.st_uid);
+    account_name(group, "group", st.st_gid);
     len = (int)strlen(err->msg);
     (void)snprintf(err->msg + len, sizeof(err->msg) - (size_t)len,
                    " (uid %u; %s owned by %s:%s, mode %04o)", (unsigned)geteuid(),
