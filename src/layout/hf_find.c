@@ -9,6 +9,7 @@
 
 #include "layout/hf_lock.h"
 #include "layout/hf_shared.h"
+#include "layout/hf_snapshot.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
@@ -247,6 +248,7 @@ int hf_take(struct layout_place *p, const struct model_file *file, const struct 
         hf_record(p, &file->digest, &st);
         return hf_flush(p, false, err);
     }
+    hf_snapshot_begin(p);
     file_random_hex(temp + strlen("duplicate-"), 16);
     if (hf_blobs(p, err) < 0 ||
         publish_duplicate(&how, found->fd, p->staging_fd, temp, hf_state(p)->file_mode, err) < 0)

@@ -45,6 +45,7 @@ struct hf_place {
     mode_t file_mode;            /* of blobs, listings and refs: 0666 as the umask leaves it */
     enum hf_pointer pointer;
     uint64_t lock_waited_ms; /* for locks of huggingface_hub, all together */
+    bool begun;              /* hf_snapshot_begin() */
     bool lock_passed;        /* one was not given back in time, and was named */
     bool locks_there;        /* the folder of locks */
     struct hf_names commits; /* folders of snapshots/ */

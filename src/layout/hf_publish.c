@@ -172,7 +172,7 @@ int hf_publish_model(struct layout_place *p, const struct manifest *m, bool whol
     if (by_commit && strcmp(m->ref.revision, m->commit) != 0)
         return err_set(err, ERR_LIMIT, "%s: asked for commit %.12s, the origin lists %.12s",
                        p->shown, m->ref.revision, m->commit);
-    hf_snapshot_sweep(p);
+    hf_snapshot_begin(p);
     if (hf_snapshot_publish(p, m, err) < 0 || hf_flush(p, true, err) < 0)
         return -1;
     if ((whole || by_commit) && hf_tree_publish(p, m, err) < 0)

@@ -10,10 +10,18 @@
 #include "layout/hf_pointer.h"
 #include "sys/fd.h"
 #include "sys/file.h"
+#include "sys/flock.h"
+#include "sys/stop.h"
 #include "text/relpath.h"
 
 #define BUILD_PREFIX "snapshot-"
-#define DEPTH_MAX    (RELPATH_MAX / 2)
+#define BUILD_TRIES  3
+
+/* A sweep takes a moment. */
+#define SHARE_TRIES    50
+#define SHARE_AGAIN_MS 20
+
+#define DEPTH_MAX (RELPATH_MAX / 2)
 
 /* Where the walk through a snapshot's names is: files come sorted, so a folder is opened once. */
 struct walk {
@@ -162,7 +170,7 @@ static bool is_leftover(const char *name)
     return false;
 }
 
-void hf_snapshot_sweep(const struct layout_place *p)
+static void sweep(const struct layout_place *p)
 {
     int fd = openat(p->staging_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -176,6 +184,22 @@ void hf_snapshot_sweep(const struct layout_place *p)
         (void)closedir(dir);
     else
         fd_close(&fd);
+}
+
+void hf_snapshot_begin(const struct layout_place *p)
+{
+    struct hf_place *s = hf_state(p);
+
+    if (s->begun)
+        return;
+    s->begun = true;
+    if (flock(p->staging_fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        sweep(p);
+    for (int i = 0; i < SHARE_TRIES; i++) {
+        if (flock(p->staging_fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            return;
+        (void)stop_wait_ms(SHARE_AGAIN_MS); /* somebody sweeps at this moment */
+    }
 }
 
 /* Builds it beside and renames it; *ret_there: somebody else has just made one. */
@@ -202,6 +226,22 @@ static int build(bool *ret_there, const struct layout_place *p, const struct man
     return *ret_there ? 0 : -1;
 }
 
+/* Where flock tells nothing, a second holder of the lease may sweep ours away: then once more. */
+static int build_patiently(bool *ret_there, const struct layout_place *p, const struct manifest *m,
+                           struct err *err)
+{
+    for (int i = 0;; i++) {
+        struct err why = {0};
+
+        if (build(ret_there, p, m, &why) == 0)
+            return 0;
+        if (why.sys == ENOENT && i < BUILD_TRIES)
+            continue;
+        *err = why;
+        return -1;
+    }
+}
+
 int hf_snapshot_publish(const struct layout_place *p, const struct manifest *m, struct err *err)
 {
     struct hf_place *s = hf_state(p);
@@ -212,7 +252,7 @@ int hf_snapshot_publish(const struct layout_place *p, const struct manifest *m, 
         return -1;
     if (fd < 0 && hf_pointer_choose(p, err) < 0)
         return -1;
-    if (fd < 0 && s->pointer != HF_POINTER_FILE && build(&there, p, m, err) < 0)
+    if (fd < 0 && s->pointer != HF_POINTER_FILE && build_patiently(&there, p, m, err) < 0)
         return -1;
     /* A blob that moves is in place at once: a run that is killed must not lose it. */
     if (there && fd < 0 && hf_open_dir(&fd, p, s->snapshots_fd, m->commit, true, err) < 0)

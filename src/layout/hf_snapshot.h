@@ -27,7 +27,11 @@ bool hf_snapshot_is_plain(const struct layout_place *p, const struct manifest *m
 int hf_open_parents(int *ret_fd, const struct layout_place *p, int dirfd, struct str path,
                     struct err *err) MUST_CHECK;
 
-/* Removes what a killed run left half built in the staging directory. The caller has the lease. */
-void hf_snapshot_sweep(const struct layout_place *p);
+/*
+ * To be called before anything temporary is made in the staging directory: removes what killed runs
+ * left half built there, unless another process is at it (which flock tells, held on the directory
+ * until the place is closed). Once for each open place; the caller has the lease.
+ */
+void hf_snapshot_begin(const struct layout_place *p);
 
 #endif

@@ -1,4 +1,7 @@
+#include <signal.h>
+
 #include "hub.h"
+#include "layout/hf_snapshot.h"
 #include "layout/layout.h"
 
 static const struct content contents[] = {
@@ -340,6 +343,36 @@ static void leftovers_of_a_killed_run_are_removed_and_links_in_them_not_followed
     hub_done(&h);
 }
 
+/* Two that hold the lease: one publishes while the other begins again and again. */
+static void one_that_sweeps_does_not_make_another_fail(void **state)
+{
+    struct hub h;
+    struct manifest m;
+    struct layout_place other;
+    pid_t sweeper;
+    int failed = 0;
+
+    hub_init(&h, *state);
+    m = model(&h);
+    assert_pulled(&h, &m, contents, true);
+    sweeper = fork();
+    while (sweeper == 0) {
+        if (layout_open(&other, h.arena, &h.config, &m.ref, &h.err) < 0)
+            _exit(1);
+        hf_snapshot_begin(&other);
+        layout_close(&other);
+    }
+    for (int i = 0; i < 15 && failed == 0; i++) {
+        m.commit = str_format(h.arena, "%040d", i);
+        failed = h.place.layout->publish_model(&h.place, &m, true, &h.err);
+    }
+    (void)kill(sweeper, SIGKILL);
+    (void)waitpid(sweeper, NULL, 0);
+    if (failed != 0)
+        fail_msg("%s", h.err.msg);
+    hub_done(&h);
+}
+
 static void a_place_that_was_only_opened_leaves_no_folder(void **state)
 {
     struct hub h;
@@ -440,6 +473,7 @@ int main(void)
         SCRATCH_TEST(refs_come_after_listings_and_listings_after_the_snapshot),
         SCRATCH_TEST(without_all_blobs_no_snapshot_appears),
         SCRATCH_TEST(leftovers_of_a_killed_run_are_removed_and_links_in_them_not_followed),
+        SCRATCH_TEST(one_that_sweeps_does_not_make_another_fail),
         SCRATCH_TEST(a_place_that_was_only_opened_leaves_no_folder),
         SCRATCH_TEST(a_place_that_another_has_open_keeps_its_folder),
         SCRATCH_TEST(looking_makes_nothing),
