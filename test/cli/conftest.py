@@ -430,6 +430,25 @@ def faulty(tmp_path, volume):
     return Faulty(tmp_path, volume)
 
 
+MOUNT = 'mount -t tmpfs -o "$1" none "$2" || exit; disk=$2; shift 2; "$@"; status=$?; umount "$disk"; exit $status'
+
+
+@pytest.fixture(scope="session")
+def mount_namespace():
+    """the command that gives a process mounts of its own: for root, for users, in a chroot"""
+    for how in ([], ["--map-root-user"], ["--propagation", "unchanged"]):
+        command = ["unshare", "--mount", *how]
+        if subprocess.run([*command, "true"], capture_output=True, timeout=60).returncode == 0:
+            return command
+    pytest.skip("nobody may mount here (a container without CAP_SYS_ADMIN)")
+
+
+@pytest.fixture
+def tmpfs(mount_namespace, volume):
+    """hostler.pull(..., wrap=tmpfs("size=8M")): the volume is a tmpfs of that size while the program runs"""
+    return lambda options: [*mount_namespace, "sh", "-c", MOUNT, "sh", options, volume]
+
+
 @pytest.fixture(scope="session")
 def minilm():
     """the folder of the small real model, sentence-transformers/all-MiniLM-L6-v2"""

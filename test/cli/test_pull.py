@@ -266,11 +266,10 @@ def test_new_folders_take_group_and_mode_from_the_volume_s_root(models, hub, hos
         assert st.st_gid == 4242 and stat.S_IMODE(st.st_mode) == 0o2775, f"{folder} {oct(st.st_mode)} {st.st_gid}"
 
 
-def test_a_volume_on_tmpfs_is_warned_of_at_every_pull(models, hub, hostler, tmp_path):
+def test_a_volume_on_tmpfs_is_warned_of_at_every_pull(models, hub, hostler, tmpfs):
     models.small(REPO)
     origin = hub()
-    with_tmpfs = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$1" && shift && "$@"; "$@"', "sh", tmp_path / "volume"]
-    got = hostler.pull(f"hf:{REPO}", hub=origin, wrap=with_tmpfs)
+    got = hostler.pull(f"hf:{REPO}", hub=origin, wrap=[*tmpfs("size=64M"), "sh", "-c", '"$@"; "$@"', "sh"])
     assert got.rc == 0, got.stderr
     assert got.stderr.count("is on tmpfs: nothing on it will survive") == 2
 
@@ -412,12 +411,10 @@ def test_nothing_is_left_running_or_lying_about(filled, hostler, volume):
     assert [p.name for p in hostler.folder.iterdir()] == ["log"]
 
 
-def test_a_model_larger_than_the_disk_is_refused_before_the_first_byte(models, hub, hostler, tmp_path):
+def test_a_model_larger_than_the_disk_is_refused_before_the_first_byte(models, hub, hostler, tmpfs):
     models.small(REPO, weights=20_000_000)
     origin = hub()
-    with_tmpfs = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=8M none "$1" && shift && exec "$@"', "sh",
-                  tmp_path / "volume"]
-    got = hostler.pull(f"hf:{REPO}", hub=origin, wrap=with_tmpfs)
+    got = hostler.pull(f"hf:{REPO}", hub=origin, wrap=tmpfs("size=8M"))
     assert got.rc == 7, got.stderr
     assert re.search(r"hf:org/model needs 20\.0 MB more on \S+, where 8\.[0-9]+ MB are free \(filesystem\)\nhint: ",
                      got.stderr), got.stderr
