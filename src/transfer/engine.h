@@ -120,6 +120,7 @@ struct conn {
     bool enough;    /* ended by us, all is well */
     bool judged;    /* the answer was no good: what, status, words say why */
     bool paused;    /* for a chunk or for the rate */
+    bool hungry;    /* for a chunk */
     enum retry_what what;
     int status;
     char words[ENGINE_WORDS];
@@ -230,9 +231,10 @@ void schedule_proved(struct conn *c); /* the link that c asked answers with byte
 /* fetch.c [net] */
 int fetch_start(struct conn *c, struct file *f, struct ranges_span span,
                 struct err *err) MUST_CHECK;
-void fetch_flush(struct conn *c); /* hands over what the chunk holds; without the lock */
-void fetch_stop(struct conn *c);  /* out of the multi, books put right; with the lock held */
-void fetch_resume(struct transfer *t);
+void fetch_flush(struct conn *c);      /* hands over what the chunk holds; without the lock */
+void fetch_stop(struct conn *c);       /* out of the multi, books put right; with the lock held */
+void fetch_resume(struct transfer *t); /* lets paused requests go on */
+bool fetch_resumable(const struct conn *c); /* it waits for a chunk and may have one; locked */
 
 /* answer.c [net] */
 bool answer_headers(void *conn);                  /* judges an answer's headers */

@@ -7,6 +7,8 @@
 /* A body that is not the file's is read so far, to keep the connection. */
 #define DRAIN_BYTES ((size_t)65536)
 
+#define RESERVED_CHUNKS ((size_t)3)
+
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -41,6 +43,28 @@ void fetch_flush(struct conn *c)
     (void)pthread_mutex_unlock(&c->t->lock);
 }
 
+/* Nobody fetches bytes of that file before those of c, so the hash may be waiting for them. */
+static bool is_front(const struct conn *c)
+{
+    for (size_t i = 0; i < ENGINE_CONNS; i++) {
+        const struct conn *other = &c->t->conns[i];
+
+        if (other->file == c->file && other->span.start < other->span.end &&
+            other->span.start < c->span.start)
+            return false;
+    }
+    return true;
+}
+
+/* The last chunks are for those that the hash waits for, or all would wait for each other. */
+static bool may_take(const struct conn *c)
+{
+    const struct pool *p = &c->t->pool;
+    size_t left = p->most - p->used;
+
+    return left > RESERVED_CHUNKS || (left > 0 && is_front(c));
+}
+
 /* A chunk for the bytes from c->pos; false: there is none now. */
 static bool next_chunk(struct conn *c)
 {
@@ -48,10 +72,10 @@ static bool next_chunk(struct conn *c)
 
     (void)pthread_mutex_lock(&t->lock);
     put_chunk(c);
-    c->chunk = pool_get(&t->pool);
-    if (c->chunk == NULL && disk_reclaim(t))
+    if (may_take(c) || (disk_reclaim(t) && may_take(c)))
         c->chunk = pool_get(&t->pool);
-    if (c->chunk == NULL)
+    c->hungry = c->chunk == NULL;
+    if (c->hungry)
         t->starved++;
     (void)pthread_mutex_unlock(&t->lock);
     if (c->chunk == NULL)
@@ -236,38 +260,50 @@ void fetch_stop(struct conn *c)
         f->proving = false;
     c->host->active--;
     c->t->busy--;
+    if (c->hungry)
+        c->t->starved--;
+    c->hungry = false;
     c->file = NULL;
     engine_settle(f);
 }
 
-/* Lets paused requests go on, those with the lowest offsets first: the hash waits for them. */
+bool fetch_resumable(const struct conn *c)
+{
+    return c->file != NULL && c->hungry && may_take(c);
+}
+
+/* The paused request with the lowest offset that may go on; NULL if none. */
+static struct conn *next_paused(struct transfer *t, bool open)
+{
+    struct conn *best = NULL;
+
+    for (size_t i = 0; i < ENGINE_CONNS; i++) {
+        struct conn *c = &t->conns[i];
+
+        if (c->file != NULL && c->paused && (c->hungry ? may_take(c) : open) &&
+            (best == NULL || c->pos < best->pos))
+            best = c;
+    }
+    return best;
+}
+
 void fetch_resume(struct transfer *t)
 {
-    struct conn *best;
-    bool starved;
+    struct conn *c;
 
-    if (!rate_open(&t->rate, t->now_ms))
-        return;
-    (void)pthread_mutex_lock(&t->lock);
-    if (t->starved > 0)
-        (void)disk_reclaim(t);
-    starved = t->pool.free == NULL && t->pool.made == t->pool.most;
-    if (!starved)
-        t->starved = 0;
-    (void)pthread_mutex_unlock(&t->lock);
-    if (starved)
-        return;
     do {
-        best = NULL;
-        for (size_t i = 0; i < ENGINE_CONNS; i++) {
-            struct conn *c = &t->conns[i];
-
-            if (c->file != NULL && c->paused && (best == NULL || c->pos < best->pos))
-                best = c;
+        (void)pthread_mutex_lock(&t->lock);
+        if (t->starved > 0)
+            (void)disk_reclaim(t);
+        c = next_paused(t, rate_open(&t->rate, t->now_ms));
+        if (c != NULL && c->hungry) {
+            c->hungry = false;
+            t->starved--;
         }
-        if (best != NULL) {
-            best->paused = false;
-            (void)t->curl->easy_pause(best->request.easy, CURLPAUSE_CONT);
+        (void)pthread_mutex_unlock(&t->lock);
+        if (c != NULL) {
+            c->paused = false;
+            (void)t->curl->easy_pause(c->request.easy, CURLPAUSE_CONT);
         }
-    } while (best != NULL && !best->paused);
+    } while (c != NULL);
 }

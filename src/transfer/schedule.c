@@ -7,6 +7,7 @@
 #define FLUSH_MS       300 /* older bytes do not stay in memory only (a tick more at most) */
 #define TICK_MS        100
 #define PACE_TICK_MS   250
+#define STARVED_MS     10
 #define IDLE_MS        1000
 #define STEAL_LEAST    ((uint64_t)2 * POOL_CHUNK)
 #define STEAL_AFTER_MS 3000 /* what would take longer than that is worth another connection */
@@ -220,8 +221,8 @@ uint64_t schedule_wait_ms(struct transfer *t)
 
     if (t->quit)
         return 0;
-    if (t->starved > 0)
-        least(&wait_ms, t->pool.free != NULL || t->pool.made < t->pool.most ? 0 : 10);
+    for (size_t i = 0; i < ENGINE_CONNS && t->starved > 0; i++)
+        least(&wait_ms, fetch_resumable(&t->conns[i]) ? 0 : STARVED_MS);
     if (t->busy > 0 && t->rate.bps != 0)
         least(&wait_ms, rate_wait_ms(&t->rate, now_ms));
     for (struct file *f = t->files; f != NULL; f = f->next) {
