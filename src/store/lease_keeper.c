@@ -203,9 +203,22 @@ static void wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ms)
     (void)pthread_cond_timedwait(cond, lock, &at);
 }
 
+static void destroy(struct lease_keeper *k)
+{
+    struct arena a = k->arena;
+
+    while (k->held != NULL)
+        drop(k, k->held);
+    pthread_cond_destroy(&k->wake);
+    pthread_cond_destroy(&k->idle);
+    pthread_mutex_destroy(&k->lock);
+    arena_free(&a);
+}
+
 static void *run(void *arg)
 {
     struct lease_keeper *k = arg;
+    bool forsaken;
 
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
@@ -219,8 +232,11 @@ static void *run(void *arg)
             wait_ms(&k->wake, &k->lock, next - now);
     }
     k->ended = true;
+    forsaken = k->forsaken;
     pthread_cond_broadcast(&k->idle);
     pthread_mutex_unlock(&k->lock);
+    if (forsaken)
+        destroy(k);
     return NULL;
 }
 
@@ -290,7 +306,6 @@ void lease_keeper_free(struct lease_keeper **k)
 {
     struct lease_keeper *keeper = *k;
     uint64_t give_up_ms = clock_now_ms(clock_real()) + PATIENCE_MS;
-    struct arena a;
 
     if (keeper == NULL)
         return;
@@ -306,18 +321,15 @@ void lease_keeper_free(struct lease_keeper **k)
     while (keeper->threaded && !keeper->ended && clock_now_ms(clock_real()) < give_up_ms)
         wait_ms(&keeper->idle, &keeper->lock, PATIENCE_MS / 5);
     if (keeper->threaded && !keeper->ended) {
+        keeper->forsaken = true; /* it hangs in a disk; should it come back, it cleans up */
+        pthread_detach(keeper->thread);
         pthread_mutex_unlock(&keeper->lock);
-        pthread_detach(keeper->thread); /* it hangs in a disk, and its memory stays with it */
         return;
     }
     pthread_mutex_unlock(&keeper->lock);
     if (keeper->threaded)
         pthread_join(keeper->thread, NULL);
-    pthread_cond_destroy(&keeper->wake);
-    pthread_cond_destroy(&keeper->idle);
-    pthread_mutex_destroy(&keeper->lock);
-    a = keeper->arena;
-    arena_free(&a);
+    destroy(keeper);
 }
 
 /* ---- leases of ours ---- */

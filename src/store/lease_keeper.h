@@ -42,6 +42,7 @@ struct lease_keeper {
     bool threaded;
     bool stop;
     bool ended;
+    bool forsaken; /* nobody waits for the thread: it frees all when it ends */
     const struct clock *clock;
     uint64_t takeover_ms;
     bool (*is_local)(int dirfd);

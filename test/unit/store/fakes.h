@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -25,6 +26,11 @@ struct fakes {
     int fdatasync;
     int syncfs;
     int copy_file_range;
+    int pread;
+    int pwrite;
+    bool pwrite_short; /* one byte less than asked */
+    int ftruncate;
+    int dup;         /* fcntl(F_DUPFD_CLOEXEC) */
     bool flock_lies; /* it succeeds for everybody */
     unsigned syncs;  /* counted */
 };
@@ -86,6 +92,38 @@ ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t l
     return fakes.copy_file_range == 0
                ? syscall(SYS_copy_file_range, from, from_at, to, to_at, len, flags)
                : fakes_answer(fakes.copy_file_range);
+}
+
+ssize_t pread(int fd, void *buffer, size_t len, off_t offset)
+{
+    return fakes.pread == 0 ? syscall(SYS_pread64, fd, buffer, len, offset)
+                            : fakes_answer(fakes.pread);
+}
+
+ssize_t pwrite(int fd, const void *buffer, size_t len, off_t offset)
+{
+    return fakes.pwrite == 0
+               ? syscall(SYS_pwrite64, fd, buffer, fakes.pwrite_short ? len - 1 : len, offset)
+               : fakes_answer(fakes.pwrite);
+}
+
+int ftruncate(int fd, off_t len)
+{
+    return fakes.ftruncate == 0 ? (int)syscall(SYS_ftruncate, fd, len)
+                                : fakes_answer(fakes.ftruncate);
+}
+
+int fcntl(int fd, int command, ...)
+{
+    long arg;
+    va_list ap;
+
+    va_start(ap, command);
+    arg = va_arg(ap, long);
+    va_end(ap);
+    if (command == F_DUPFD_CLOEXEC && fakes.dup != 0)
+        return fakes_answer(fakes.dup);
+    return (int)syscall(SYS_fcntl, fd, command, arg);
 }
 
 int flock(int fd, int operation)

@@ -1,5 +1,6 @@
 #include "store/journal.h"
 
+#include "fakes.h"
 #include "scratch.h"
 
 #define SIZE ((uint64_t)10 << 20)
@@ -67,12 +68,19 @@ static void of_two_that_overlap_the_later_wins(void **state)
     add(s, j, 200, 100, 4);
     add(s, j, 9000, 10, 5);
     add(s, j, 9000, 10, 6);
+    add(s, j, 8000, 10, 7);
+    add(s, j, 7995, 10, 8);
+    add(s, j, 8001, 5, 9);
+    add(s, j, 5000, 100, 10);
+    add(s, j, 4999, 100, 11);
     journal_close(&j);
     claims = reread(s);
-    assert_int_equal(claims.len, 3);
+    assert_int_equal(claims.len, 5);
     assert_int_equal(claims.at[0].crc, 4);
     assert_int_equal(claims.at[1].crc, 3);
-    assert_int_equal(claims.at[2].crc, 6);
+    assert_int_equal(claims.at[2].crc, 11);
+    assert_int_equal(claims.at[3].crc, 9);
+    assert_int_equal(claims.at[4].crc, 6);
 }
 
 static void a_torn_tail_ends_the_reading_and_is_written_over(void **state)
@@ -233,6 +241,69 @@ static void a_link_to_another_s_journal_is_not_followed(void **state)
     assert_int_equal(before, after);
 }
 
+static void what_cannot_be_read_is_an_error_only_where_the_disk_is_broken(void **state)
+{
+    struct scratch *s = *state;
+    struct journal_claims claims;
+    struct journal *j = opened(s, &claims);
+
+    add(s, j, 0, 100, 1);
+    journal_close(&j);
+    journal_close(&j);
+    fakes.pread = EIO;
+    assert_null(
+        journal_open(&claims, &s->arena, s->fd, NAME, &(struct journal_file){want, SIZE}, &s->err));
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    assert_non_null(strstr(s->err.msg, NAME));
+}
+
+static void a_record_that_was_cut_is_written_over_by_the_next(void **state)
+{
+    struct scratch *s = *state;
+    struct journal_claims claims;
+    struct journal *j = opened(s, &claims);
+
+    fakes.pwrite_short = true;
+    assert_int_equal(journal_add(j, (struct journal_range){0, 100, 1}, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_NO_SPACE);
+    fakes.pwrite_short = false;
+    add(s, j, 100, 100, 2);
+    fakes.pwrite = ENOSPC;
+    assert_int_equal(journal_add(j, (struct journal_range){200, 100, 3}, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_NO_SPACE);
+    fakes.pwrite = 0;
+    add(s, j, 300, 100, 4);
+    journal_close(&j);
+    claims = reread(s);
+    assert_int_equal(claims.len, 2);
+    assert_int_equal(claims.at[0].crc, 2);
+    assert_int_equal(claims.at[1].crc, 4);
+}
+
+static void a_directory_that_is_gone_is_an_error(void **state)
+{
+    struct scratch *s = *state;
+    struct journal_claims claims;
+    struct journal *j = opened(s, &claims);
+
+    assert_int_equal(rmdir(s->path), 0);
+    assert_int_equal(journal_add(j, (struct journal_range){0, 100, 1}, &s->err), -1);
+    assert_int_equal(s->err.sys, ENOENT);
+    journal_close(&j);
+}
+
+static void a_reset_that_fails_says_so(void **state)
+{
+    struct scratch *s = *state;
+    struct journal_claims claims;
+    struct journal *j = opened(s, &claims);
+
+    assert_int_equal(mkdirat(s->fd, NAME, 0700), 0);
+    assert_int_equal(journal_reset(j, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    journal_close(&j);
+}
+
 static void a_journal_that_cannot_be_written_says_so_by_name(void **state)
 {
     struct scratch *s = *state;
@@ -261,6 +332,10 @@ int main(void)
         SCRATCH_TEST(what_is_no_regular_file_is_replaced_and_not_followed),
         SCRATCH_TEST(a_record_in_another_s_place_ends_the_reading),
         SCRATCH_TEST(a_link_to_another_s_journal_is_not_followed),
+        SCRATCH_TEST(what_cannot_be_read_is_an_error_only_where_the_disk_is_broken),
+        SCRATCH_TEST(a_record_that_was_cut_is_written_over_by_the_next),
+        SCRATCH_TEST(a_directory_that_is_gone_is_an_error),
+        SCRATCH_TEST(a_reset_that_fails_says_so),
         SCRATCH_TEST(a_journal_that_cannot_be_written_says_so_by_name),
     };
 

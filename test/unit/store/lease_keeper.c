@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
 #include "scratch.h"
 #include "store/lease.h"
@@ -110,6 +111,82 @@ static void freeing_the_keeper_gives_up_what_is_held(void **state)
     lease_keeper_free(&k);
 }
 
+/* ---- a disk that hangs: pwrite(2) of this program waits at the gate ---- */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    bool shut;
+    unsigned waiting;
+} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0};
+
+ssize_t pwrite(int fd, const void *buffer, size_t len, off_t offset)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.waiting++;
+    pthread_cond_broadcast(&gate.news);
+    while (gate.shut)
+        pthread_cond_wait(&gate.news, &gate.lock);
+    gate.waiting--;
+    pthread_mutex_unlock(&gate.lock);
+    return syscall(SYS_pwrite64, fd, buffer, len, offset);
+}
+
+static void gate_shut(void)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.shut = true;
+    while (gate.waiting == 0)
+        pthread_cond_wait(&gate.news, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void gate_open(void)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.shut = false;
+    pthread_cond_broadcast(&gate.news);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void a_lease_on_a_disk_that_hangs_is_lost_in_time_and_holds_nobody_up(void **state)
+{
+    struct scratch *s = *state;
+    struct lease_keeper *k = start(s, 300);
+    struct lease *lease = take(s, k, "one");
+    uint64_t began;
+
+    gate_shut();
+    began = clock_now_ms(clock_real());
+    lease_tell(lease, 1, 2, 3);
+    while (!lease_lost(lease) && clock_now_ms(clock_real()) - began < PATIENCE_MS)
+        a_moment();
+    assert_true(lease_lost(lease));
+    lease_release(&lease);
+    assert_true(clock_now_ms(clock_real()) - began < 5000);
+    gate_open();
+    while (scratch_has(s, "one") && clock_now_ms(clock_real()) - began < PATIENCE_MS)
+        a_moment();
+    assert_false(scratch_has(s, "one"));
+    lease_keeper_free(&k);
+}
+
+static void a_keeper_whose_thread_hangs_is_left_behind(void **state)
+{
+    struct scratch *s = *state;
+    struct lease_keeper *k = start(s, 300);
+    uint64_t began;
+
+    (void)take(s, k, "one");
+    (void)take(s, k, "two");
+    gate_shut();
+    began = clock_now_ms(clock_real());
+    lease_keeper_free(&k);
+    assert_null(k);
+    assert_true(clock_now_ms(clock_real()) - began < 5000);
+    gate_open();
+}
+
 /* ---- a crowd of threads, each its own host, on real files ---- */
 
 struct crowd {
@@ -172,6 +249,8 @@ int main(void)
         SCRATCH_TEST(progress_is_written_before_the_next_renewal),
         SCRATCH_TEST(a_replaced_lease_is_found_lost),
         SCRATCH_TEST(freeing_the_keeper_gives_up_what_is_held),
+        SCRATCH_TEST(a_lease_on_a_disk_that_hangs_is_lost_in_time_and_holds_nobody_up),
+        SCRATCH_TEST(a_keeper_whose_thread_hangs_is_left_behind),
         SCRATCH_TEST(of_a_crowd_one_at_a_time_is_inside),
     };
 

@@ -345,6 +345,150 @@ static bool is_wanted(const struct digest *d, void *ctx)
     return digest_eq(d, &want);
 }
 
+static void a_staging_directory_that_is_gone_is_an_error(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging = {.fd = -1};
+
+    assert_int_equal(rmdir(s->path), 0);
+    assert_int_equal(open_anew(s, &staging, BIG), -1);
+    assert_int_equal(s->err.sys, ENOENT);
+}
+
+static void a_disk_that_fills_up_while_carrying_is_no_space_and_loses_nothing(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging = {.fd = -1};
+
+    stage(s, &old, 0, 1000, 7);
+    fakes.copy_file_range = ENOSPC;
+    assert_int_equal(open_anew(s, &staging, BIG), -1);
+    assert_int_equal(s->err.code, ERR_NO_SPACE);
+    assert_non_null(strstr(s->err.msg, " free"));
+    fakes.copy_file_range = 0;
+    fakes.pwrite = ENOSPC;
+    assert_int_equal(open_anew(s, &staging, BIG), -1);
+    assert_int_equal(s->err.code, ERR_NO_SPACE);
+    fakes.pwrite = 0;
+    staging_close(&old);
+    assert_int_equal(staging_claimed_bytes(s->fd, &want, BIG), 1000);
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(staging.claims.len, 1);
+    staging_close(&staging);
+}
+
+static void an_old_file_that_cannot_be_cut_is_carried_over_all_the_same(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging;
+
+    stage(s, &old, 0, 1000, 7);
+    stage(s, &old, 5000, 1000, 8);
+    fakes.ftruncate = EPERM;
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(staging.claims.len, 2);
+    staging_close(&staging);
+    staging_close(&old);
+}
+
+static void a_file_is_adopted_without_hard_links_too_or_else_carried_over(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging = opened(s, OLD, BIG);
+    ino_t inode = inode_of(staging.fd);
+
+    stage(s, &staging, 0, 1000, 7);
+    staging_close(&staging);
+    fakes.linkat = EPERM;
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(inode_of(staging.fd), inode);
+    assert_int_equal(staging.claims.len, 1);
+    staging_close(&staging);
+    fakes.linkat = 0;
+    fakes.renameat = EPERM;
+    staging = opened(s, THIRD, BIG);
+    assert_int_not_equal(inode_of(staging.fd), inode);
+    assert_int_equal(staging.claims.len, 1);
+    assert_int_equal(byte_at(&staging, 999), 7);
+    staging_close(&staging);
+}
+
+static void names_that_are_not_ours_are_passed_over(void **state)
+{
+    static const char *const names[] = {
+        "0102030000000000000000000000000000000000000000000000000000000000.XY.part",
+        "0102030000000000000000000000000000000000000000000000000000000000..part",
+        "0102030000000000000000000000000000000000000000000000000000000000.aa.other",
+        "0102030000000000000000000000000000000000000000000000000000000000.part",
+        "010203.aa.part",
+    };
+    struct scratch *s = *state;
+    struct staging staging;
+    char longest[200];
+
+    memset(longest, 'a', sizeof(longest));
+    memcpy(longest, names[0], 64);
+    longest[199] = '\0';
+    scratch_write(s, longest, "12345", 5);
+    for (size_t i = 0; i < 5; i++)
+        scratch_write(s, names[i], "12345", 5);
+    assert_int_equal(staging_dead_bytes(s->fd, OURS), 0);
+    assert_int_equal(staging_claimed_bytes(s->fd, &want, 5), 0);
+    staging = opened(s, OURS, 5);
+    assert_false(staging.claims_all);
+    staging_discard(s->fd, &staging);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(scratch_has(s, names[i]));
+}
+
+static void a_staged_name_that_is_no_file_is_put_away(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging staging;
+
+    assert_int_equal(unlinkat(s->fd, old.part, 0), 0);
+    scratch_write(s, "precious", "precious", 8);
+    assert_int_equal(symlinkat("precious", s->fd, old.part), 0);
+    staging_close(&old);
+    staging = opened(s, OURS, 8);
+    assert_false(staging.claims_all);
+    assert_false(scratch_has(s, old.part));
+    assert_string_equal(scratch_read(s, "precious", NULL), "precious");
+    staging_close(&staging);
+}
+
+static bool is_nothing(const struct digest *d, void *ctx)
+{
+    (void)d;
+    (void)ctx;
+    return false;
+}
+
+#define HEX "0203040000000000000000000000000000000000000000000000000000000000"
+
+static void what_holds_nothing_is_swept_and_the_rest_stays(void **state)
+{
+    struct scratch *s = *state;
+    struct staging live = opened(s, OLD, 100);
+
+    scratch_write(s, HEX ".aa.part", "", 0);
+    scratch_write(s, HEX ".bb.part", "1", 1);
+    scratch_write(s, HEX ".bb.journal", "1", 1);
+    scratch_write(s, HEX ".cc.journal", "1", 1);
+    staging_sweep(s->fd, OURS, is_nothing, NULL);
+    assert_true(scratch_has(s, live.part));
+    assert_false(scratch_has(s, HEX ".aa.part"));
+    assert_true(scratch_has(s, HEX ".bb.part"));
+    assert_true(scratch_has(s, HEX ".bb.journal"));
+    assert_false(scratch_has(s, HEX ".cc.journal"));
+    staging_close(&live);
+    staging_sweep(s->fd, OURS, is_nothing, NULL);
+    assert_false(scratch_has(s, live.part));
+}
+
 static void dead_bytes_and_claims_are_counted_and_swept(void **state)
 {
     struct scratch *s = *state;
@@ -389,6 +533,13 @@ int main(void)
         SCRATCH_TEST(a_whole_small_file_without_a_journal_is_kept_unproven),
         SCRATCH_TEST(a_file_with_a_second_name_is_never_written),
         SCRATCH_TEST(what_no_disk_holds_is_no_space_with_both_figures),
+        SCRATCH_TEST(a_staging_directory_that_is_gone_is_an_error),
+        SCRATCH_TEST(a_disk_that_fills_up_while_carrying_is_no_space_and_loses_nothing),
+        SCRATCH_TEST(an_old_file_that_cannot_be_cut_is_carried_over_all_the_same),
+        SCRATCH_TEST(a_file_is_adopted_without_hard_links_too_or_else_carried_over),
+        SCRATCH_TEST(names_that_are_not_ours_are_passed_over),
+        SCRATCH_TEST(a_staged_name_that_is_no_file_is_put_away),
+        SCRATCH_TEST(what_holds_nothing_is_swept_and_the_rest_stays),
         SCRATCH_TEST(dead_bytes_and_claims_are_counted_and_swept),
     };
 
