@@ -149,12 +149,13 @@ static int refuse_missing(const struct job *job, const struct survey *survey, st
 static int refuse_read_only(const struct job *job, const char *why, struct err *err)
 {
     const struct volume *v = &job->pull->volume;
-    char what[160];
 
-    (void)snprintf(what, sizeof(what), "cannot be written, and %s", why);
     errno = v->refusal;
-    (void)volume_refused(err, v->fd, ".", v->path, what);
-    return err_wrap(err, "%s", job_name(job));
+    (void)err_sys(err, ERR_VOLUME, "%s: %s: cannot be written, and %s", job_name(job), v->path,
+                  why);
+    if (v->refusal == EROFS)
+        return err_hint(err, "mount the volume writable for one pull");
+    return volume_explain(err, v->path, v->path);
 }
 
 /* What is there of it is hashed; something missing is an error. */

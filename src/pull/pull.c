@@ -20,6 +20,8 @@ static void name_place(struct job *job)
     if ((job->err.code == ERR_VOLUME || job->err.code == ERR_NO_SPACE) &&
         strstr(job->err.msg, path) == NULL && strstr(job->err.msg, shown) == NULL)
         (void)err_wrap(&job->err, "%s: %s", job_name(job), shown);
+    if (job->err.code == ERR_VOLUME && strstr(job->err.msg, "owned by") == NULL)
+        (void)volume_explain(&job->err, shown, path);
 }
 
 static void fail_job(struct job *job, const struct err *err)

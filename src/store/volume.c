@@ -1,5 +1,6 @@
 #include "store/volume.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -89,25 +90,24 @@ bool volume_flock_works(int dirfd)
  */
 static void account_name(char out[static NAME_BYTES], const char *accounts, unsigned id)
 {
-    FD_SCOPED etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ARENA_SCOPED a = {0};
-    struct err ignored = {0};
+    FD_SCOPED etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct err ignored;
     struct str text;
     struct str line;
 
     (void)snprintf(out, NAME_BYTES, "%u", id);
-    if (etc < 0 || file_read_all(&text, &a, etc, accounts, ACCOUNTS_MAX, &ignored) < 0)
+    if (file_read_all(&text, &a, etc, accounts, ACCOUNTS_MAX, &ignored) < 0)
         return;
     while (text.len > 0) {
         struct str name;
-        struct str number;
+        struct str field;
         uint64_t value;
 
         (void)str_cut(&text, '\n', &line);
-        if (!str_cut(&line, ':', &name) || !str_cut(&line, ':', &number) ||
-            !str_cut(&line, ':', &number) || name.len == 0 || name.len >= NAME_BYTES)
-            continue;
-        if (num_parse_u64(&value, number, UINT32_MAX, &ignored) == 0 && value == id) {
+        if (str_cut(&line, ':', &name) && name.len > 0 && name.len < NAME_BYTES &&
+            str_cut(&line, ':', &field) && str_cut(&line, ':', &field) &&
+            num_parse_u64(&value, field, UINT32_MAX, &ignored) == 0 && value == id) {
             memcpy(out, name.ptr, name.len);
             out[name.len] = '\0';
             return;
@@ -131,48 +131,85 @@ static void to_parent(char *path)
     path[len] = '\0';
 }
 
-/* What stands nearest to path, upwards; its name for people is left in shown. */
-static bool nearest(struct stat *st, int dirfd, char *path, char *shown)
+/* The nearest directory upwards that is there, or that does not let us look further. */
+static bool find_nearest(char dir[static PATH_MAX], const char *path)
 {
-    for (;;) {
-        bool top = strcmp(path, ".") == 0 || strcmp(path, "/") == 0;
+    size_t len = strlen(path);
 
-        if (fstatat(dirfd, path, st, 0) == 0)
-            return true;
-        if (top)
+    if (len >= PATH_MAX)
+        return false;
+    memcpy(dir, path, len + 1);
+    while (access(dir, F_OK) < 0) {
+        if (strcmp(dir, ".") == 0 || strcmp(dir, "/") == 0)
             return false;
-        to_parent(path);
-        to_parent(shown);
+        to_parent(dir);
     }
+    return true;
 }
 
-int volume_refused(struct err *err, int dirfd, const char *path, const char *shown,
-                   const char *what)
+static bool is_open_to_us(const char *dir)
 {
-    int sys = errno;
-    char at[PATH_MAX];
-    char at_shown[PATH_MAX];
+    return faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* The directory that refused us: the nearest one, else one within it. */
+static bool find_refusing(char dir[static PATH_MAX], const char *path)
+{
+    DIR *entries;
+    struct dirent *entry;
+    bool found = false;
+
+    if (!find_nearest(dir, path))
+        return false;
+    entries = is_open_to_us(dir) ? opendir(dir) : NULL;
+    while (entries != NULL && !found && (entry = readdir(entries)) != NULL) {
+        size_t len = strlen(dir);
+
+        if (entry->d_type != DT_DIR || strcmp(entry->d_name, "..") == 0 ||
+            len + strlen(entry->d_name) + 2 > PATH_MAX)
+            continue;
+        dir[len] = '/';
+        memcpy(dir + len + 1, entry->d_name, strlen(entry->d_name) + 1);
+        found = !is_open_to_us(dir);
+        if (!found)
+            dir[len] = '\0';
+    }
+    if (entries != NULL)
+        (void)closedir(entries);
+    return true;
+}
+
+int volume_explain(struct err *err, const char *path, const char *volume_path)
+{
+    char dir[PATH_MAX];
     char owner[NAME_BYTES];
     char group[NAME_BYTES];
     struct stat st;
-    int len;
+    size_t len = strlen(err->msg);
+    bool same;
 
-    (void)file_err(err, "%s: %s", shown, what);
-    if (sys != EACCES && sys != EPERM)
+    if ((err->sys != EACCES && err->sys != EPERM) || !find_refusing(dir, path) ||
+        stat(dir, &st) < 0)
         return -1;
-    if ((size_t)snprintf(at, sizeof(at), "%s", path) >= sizeof(at) ||
-        (size_t)snprintf(at_shown, sizeof(at_shown), "%s", shown) >= sizeof(at_shown) ||
-        !nearest(&st, dirfd, at, at_shown))
-        return -1;
+    same = strcmp(dir, path) == 0;
     account_name(owner, "passwd", st.st_uid);
     account_name(group, "group", st.st_gid);
-    len = (int)strlen(err->msg);
-    (void)snprintf(err->msg + len, sizeof(err->msg) - (size_t)len,
-                   " (uid %u; %s owned by %s:%s, mode %04o)", (unsigned)geteuid(),
-                   strcmp(at_shown, shown) == 0 ? "it is" : "its parent is", owner, group,
-                   (unsigned)st.st_mode & 07777);
-    return err_hint(err, "sudo chown -R %u:%u %s, or run as uid %u", (unsigned)geteuid(),
-                    (unsigned)getegid(), at_shown, (unsigned)st.st_uid);
+    (void)snprintf(err->msg + len, sizeof(err->msg) - len,
+                   " (uid %u; %s%sowned by %s:%s, mode %04o)", (unsigned)geteuid(), same ? "" : dir,
+                   same ? "" : " is ", owner, group, (unsigned)st.st_mode & 07777);
+    /* Outside of the volume other directories are none of ours: nobody shall give those away. */
+    if (same || strncmp(dir, volume_path, strlen(volume_path)) == 0)
+        return err_hint(err, "sudo chown -R %u:%u %s, or run as uid %u", (unsigned)geteuid(),
+                        (unsigned)getegid(), dir, (unsigned)st.st_uid);
+    return err_hint(err, "sudo install -d -o %u -g %u %s, or run as uid %u", (unsigned)geteuid(),
+                    (unsigned)getegid(), path, (unsigned)st.st_uid);
+}
+
+/* From errno. */
+static int refused(struct err *err, const char *path, const char *what, const char *volume_path)
+{
+    (void)file_err(err, "%s: %s", path, what);
+    return volume_explain(err, path, volume_path);
 }
 
 /* Opens the nearest directory upwards that is there; *ret_rest is what is missing beneath it. */
@@ -209,7 +246,8 @@ static bool is_filesystem_root(int fd)
 }
 
 /* Makes path and what is missing above it, but nothing at `/`: that is a volume not mounted. */
-static int make_dirs(const char *path, const struct stat *like, struct err *err)
+static int make_dirs(const char *path, const struct stat *like, const char *volume_path,
+                     struct err *err)
 {
     char held[PATH_MAX];
     const char *rest;
@@ -217,7 +255,7 @@ static int make_dirs(const char *path, const struct stat *like, struct err *err)
     struct err ignored = {0};
 
     if (at < 0)
-        return volume_refused(err, AT_FDCWD, path, path, "cannot open directory");
+        return refused(err, path, "cannot open directory", volume_path);
     if (rest[0] == '\0')
         return 0;
     if (is_filesystem_root(at)) {
@@ -232,7 +270,7 @@ static int make_dirs(const char *path, const struct stat *like, struct err *err)
         return err_wrap(err, "%s", path);
     }
     errno = ignored.sys;
-    return volume_refused(err, AT_FDCWD, path, path, "cannot create directory");
+    return refused(err, path, "cannot create directory", volume_path);
 }
 
 /* Opens a directory of the operator's own naming: its links are followed wherever they lead. */
@@ -240,7 +278,7 @@ static int open_named(const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    return fd >= 0 ? fd : volume_refused(err, AT_FDCWD, path, path, "cannot open directory");
+    return fd >= 0 ? fd : refused(err, path, "cannot open directory", path);
 }
 
 int volume_open(struct volume *out, struct arena *a, const char *path, bool make, struct err *err)
@@ -254,7 +292,7 @@ int volume_open(struct volume *out, struct arena *a, const char *path, bool make
         return err_hint(err, "mount the volume there, or name another directory: "
                              "--volume ~/models");
     }
-    if (!make || make_dirs(path, NULL, err) == 0)
+    if (!make || make_dirs(path, NULL, path, err) == 0)
         fd = open_named(path, err);
     if (fd < 0 && err->sys == ENOTDIR) {
         err_set(err, ERR_USAGE, "%s is not a directory", path);
@@ -337,7 +375,7 @@ int store_open(struct store *out, struct arena *a, const struct volume *v, const
     int fd = open_store(v, path, &seen);
 
     if (fd < 0 && seen.sys == ENOENT && make) {
-        if (make_dirs(path, &v->root, err) < 0)
+        if (make_dirs(path, &v->root, v->path, err) < 0)
             return -1;
         fd = open_store(v, path, &seen);
     }
@@ -349,7 +387,7 @@ int store_open(struct store *out, struct arena *a, const struct volume *v, const
     }
     if (fd < 0) {
         errno = seen.sys;
-        return volume_refused(err, AT_FDCWD, path, path, "cannot open directory");
+        return refused(err, path, "cannot open directory", v->path);
     }
     *out = (struct store){.path = str_dup(a, str_from(path)), .fd = fd, .volume = v};
     return 0;

@@ -46,9 +46,12 @@ int store_open(struct store *out, struct arena *a, const struct volume *v, const
                bool make, struct err *err) MUST_CHECK;
 void store_close(struct store *s);
 
-/* ERR_VOLUME from errno for path, with uid, owner, mode, and the chown or mount that mends it. */
-int volume_refused(struct err *err, int dirfd, const char *path, const char *shown,
-                   const char *what);
+/*
+ * Adds to a refusal (err->sys is EACCES or EPERM; all else is left alone) who we are, which
+ * directory refused, its owner and mode, and the chown that mends it. path is what was to be read
+ * or made. Returns -1.
+ */
+int volume_explain(struct err *err, const char *path, const char *volume_path);
 
 struct space {
     uint64_t free_bytes; /* what we may still write: f_bavail, less what a quota leaves */

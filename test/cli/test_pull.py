@@ -239,7 +239,7 @@ def test_a_volume_that_cannot_be_written_serves_what_is_complete(filled, hostler
     assert got.rc == 9, got.stderr
     line, hint = re.search(r"^hostler: (.*)\nhint: (.*)$", got.stderr, re.M).groups()
     assert line == (f"hf:{REPO}: {volume}: cannot be written, and 1 of its files are missing there: Permission denied "
-                    "(uid 65534; it is owned by root:root, mode 0755)")
+                    "(uid 65534; owned by root:root, mode 0755)")
     assert hint == f"sudo chown -R 65534:65534 {volume}, or run as uid 0"
 
 

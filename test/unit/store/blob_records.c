@@ -1,5 +1,6 @@
 #include "scratch.h"
 #include "store/receipt.h"
+#include "text/buf.h"
 
 #define FOLDER "hf/models--org--name"
 #define NAME   ".hostler/receipts/" FOLDER "/blobs"
@@ -190,6 +191,65 @@ static void a_torn_or_newer_file_counts_as_absent(void **state)
     volume_close(&v);
 }
 
+static void lines_that_are_not_ours_are_passed_over_and_disorder_counts_as_absent(void **state)
+{
+    static const char hex[] = "0100000000000000000000000000000000000000";
+    static const char other[] = "0300000000000000000000000000000000000000";
+    static const char *const bad[] = {"zz 77 1000000005 99\n", "%s x 1000000005 99\n",
+                                      "%s 77 9223372036854775808 99\n", "%s 77 1000000005 99 1\n",
+                                      "%s 77 1000000005\n"};
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest d = digest(1);
+    struct stat st = file(1);
+    struct blob_records *r = read_records(s, &v);
+
+    blob_records_set(r, &d, &st);
+    write_records(s, &v, r);
+    for (size_t i = 0; i < 7; i++) {
+        struct buf b = buf_new(&s->arena, 1000);
+        const char *line = i < 5 ? bad[i] : "";
+
+        buf_addz(&b, "hostler-blobs 1\n");
+        if (i == 5) /* not sorted */
+            buf_addf(&b, "%s 77 1000000005 99\n", other);
+        while (*line != '\0') {
+            if (*line == '%') {
+                buf_addz(&b, hex);
+                line++;
+            } else {
+                buf_addc(&b, *line);
+            }
+            line++;
+        }
+        if (i >= 5)
+            buf_addf(&b, "%s 77 1000000005 99\n", hex);
+        buf_addf(&b, "end %08x\n", digest_crc32c(0, b.ptr, b.len));
+        scratch_write(s, NAME, b.ptr, b.len);
+        assert_int_equal(blob_records_hold(read_records(s, &v), &d, &st), i == 6);
+    }
+    volume_close(&v);
+}
+
+static void records_that_cannot_be_written_are_an_error(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest d = digest(1);
+    struct stat st = file(1);
+    struct blob_records *r = read_records(s, &v);
+
+    blob_records_set(r, &d, &st);
+    v.writable = false;
+    write_records(s, &v, r);
+    assert_false(scratch_has(s, NAME));
+    v.writable = true;
+    scratch_write(s, ".hostler", "", 0);
+    assert_int_equal(blob_records_write(r, &v, FOLDER, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    volume_close(&v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +258,8 @@ int main(void)
         SCRATCH_TEST(what_others_dropped_meanwhile_stays_dropped),
         SCRATCH_TEST(what_was_dropped_does_not_hold_and_can_be_set_again),
         SCRATCH_TEST(nothing_is_written_without_a_change),
+        SCRATCH_TEST(lines_that_are_not_ours_are_passed_over_and_disorder_counts_as_absent),
+        SCRATCH_TEST(records_that_cannot_be_written_are_an_error),
         SCRATCH_TEST(a_torn_or_newer_file_counts_as_absent),
     };
 

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ struct fakes {
     int pwrite;
     bool pwrite_short; /* one byte less than asked */
     int ftruncate;
+    int mkdirat;
     int dup;         /* fcntl(F_DUPFD_CLOEXEC) */
     bool flock_lies; /* it succeeds for everybody */
     unsigned syncs;  /* counted */
@@ -124,6 +126,12 @@ int fcntl(int fd, int command, ...)
     if (command == F_DUPFD_CLOEXEC && fakes.dup != 0)
         return fakes_answer(fakes.dup);
     return (int)syscall(SYS_fcntl, fd, command, arg);
+}
+
+int mkdirat(int fd, const char *name, mode_t mode)
+{
+    return fakes.mkdirat == 0 ? (int)syscall(SYS_mkdirat, fd, name, mode)
+                              : fakes_answer(fakes.mkdirat);
 }
 
 int flock(int fd, int operation)

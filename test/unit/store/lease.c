@@ -95,6 +95,16 @@ static struct lease_state on_disk(struct scratch *s)
     return f.state;
 }
 
+static enum err_code try_for_error(struct scratch *s, struct host *h)
+{
+    struct lease_name name = {s->fd, NAME, "x"};
+
+    s->err = (struct err){0};
+    assert_int_equal(lease_try(&h->lease, &h->watch, h->keeper, &name, &s->err), -1);
+    assert_null(h->lease);
+    return s->err.code;
+}
+
 /* ---- one after the other ---- */
 
 static void a_free_lease_is_taken_and_names_its_holder(void **state)
@@ -639,6 +649,151 @@ static void on_a_shared_filesystem_each_renewal_is_sent_to_the_server(void **sta
     stop(&a);
 }
 
+static bool reading_breaks(int dirfd)
+{
+    (void)dirfd;
+    fakes.pread = EIO;
+    return true;
+}
+
+static bool another_claims_and_is_gone(int dirfd)
+{
+    (void)dirfd;
+    fakes.linkat = EEXIST;
+    return true;
+}
+
+static void a_lease_that_cannot_be_read_again_is_not_taken_over(void **state)
+{
+    struct scratch *s = *state;
+    struct host dead;
+    struct host b;
+    const char *claim;
+
+    host_start(s, &dead, "dead", 0, true);
+    host_start(s, &b, "b", 0, true);
+    assert_true(try(s, &dead));
+    claim = claim_on(s, "");
+    kill_host(&dead);
+    b.keeper->flock_works = reading_breaks;
+    assert_int_equal(try_for_error(s, &b), ERR_VOLUME);
+    assert_false(scratch_has(s, claim));
+    fakes.pread = 0;
+    b.keeper->flock_works = another_claims_and_is_gone;
+    assert_false(try(s, &b));
+    fakes.linkat = 0;
+    b.keeper->flock_works = yes;
+    assert_int_equal(mkdirat(s->fd, claim, 0700), 0);
+    assert_int_equal(try_for_error(s, &b), ERR_VOLUME);
+    assert_int_equal(unlinkat(s->fd, claim, AT_REMOVEDIR), 0);
+    assert_true(try(s, &b));
+    stop(&b);
+}
+
+static void a_lease_that_cannot_be_held_is_given_back(void **state)
+{
+    struct scratch *s = *state;
+    struct host a;
+
+    host_start(s, &a, "a", 0, true);
+    fakes.dup = EMFILE;
+    assert_int_equal(try_for_error(s, &a), ERR_VOLUME);
+    assert_false(scratch_has(s, NAME));
+    fakes.dup = 0;
+    assert_true(try(s, &a));
+    stop(&a);
+}
+
+static void a_lease_that_cannot_be_written_leaves_nothing(void **state)
+{
+    struct scratch *s = *state;
+    struct host a;
+
+    host_start(s, &a, "a", 0, true);
+    fakes.pwrite = ENOSPC;
+    assert_int_equal(try_for_error(s, &a), ERR_NO_SPACE);
+    fakes.pwrite = 0;
+    fakes.pwrite_short = true;
+    assert_int_equal(try_for_error(s, &a), ERR_NO_SPACE);
+    fakes.pwrite_short = false;
+    stop(&a);
+    assert_int_equal(rmdir(s->path), 0);
+    assert_int_equal(mkdir(s->path, 0700), 0);
+}
+
+static void a_sweeper_that_takes_the_temporary_name_only_delays(void **state)
+{
+    struct scratch *s = *state;
+    struct host a;
+
+    host_start(s, &a, "a", 0, true);
+    fakes.linkat = ENOENT;
+    assert_false(try(s, &a));
+    assert_int_equal(a.watch.phase, LEASE_WATCHING);
+    fakes.linkat = 0;
+    assert_true(try(s, &a));
+    stop(&a);
+}
+
+static void a_watch_that_won_once_starts_anew(void **state)
+{
+    struct scratch *s = *state;
+    struct host a;
+    struct host b;
+
+    host_start(s, &a, "a", 0, true);
+    host_start(s, &b, "b", 0, true);
+    assert_true(try(s, &a));
+    lease_release(&a.lease);
+    assert_true(try(s, &b));
+    assert_false(try(s, &a));
+    assert_int_equal(a.watch.phase, LEASE_WATCHING);
+    stop(&a);
+    stop(&b);
+}
+
+static void a_thousand_dead_claims_are_enough(void **state)
+{
+    struct scratch *s = *state;
+    struct host dead;
+    struct host b;
+
+    host_start(s, &dead, "dead", 0, true);
+    host_start(s, &b, "b", 0, true);
+    assert_true(try(s, &dead));
+    for (int i = 1; i <= 1000; i++) {
+        struct lease_state gone = on_disk(s);
+        char text[LEASE_TEXT];
+
+        lease_format(text, &gone);
+        scratch_write(s, claim_on(s, i < 2 ? "" : str_format(&s->arena, ".%d", i)), text,
+                      sizeof(text));
+    }
+    kill_host(&dead);
+    assert_int_equal(try_for_error(s, &b), ERR_VOLUME);
+    assert_non_null(strstr(s->err.msg, "1000 dead claims"));
+    stop(&b);
+}
+
+static void damage_to_a_lease_in_its_place_costs_it(void **state)
+{
+    static const char garbage[2000];
+    struct scratch *s = *state;
+    struct host a;
+
+    host_start(s, &a, "a", 0, true);
+    assert_true(try(s, &a));
+    scratch_write(s, NAME, garbage, sizeof(garbage));
+    for (int i = 0; i < 2; i++) {
+        pass(&a, 3000);
+        lease_keeper_beat(a.keeper);
+        assert_false(lease_lost(a.lease));
+    }
+    pass(&a, 3000);
+    assert_true(lease_lost(a.lease));
+    stop(&a);
+}
+
 /* ---- what stands there ---- */
 
 static void a_torn_lease_counts_as_held_until_it_was_watched(void **state)
@@ -677,6 +832,9 @@ static void a_name_that_is_no_file_is_an_error(void **state)
     struct host b;
 
     host_start(s, &b, "b", 0, true);
+    assert_int_equal(symlinkat("/etc/passwd", s->fd, NAME), 0);
+    assert_int_equal(try_for_error(s, &b), ERR_VOLUME);
+    assert_int_equal(unlinkat(s->fd, NAME, 0), 0);
     assert_int_equal(mkdirat(s->fd, NAME, 0700), 0);
     assert_int_equal(
         lease_try(&b.lease, &b.watch, b.keeper, &(struct lease_name){s->fd, NAME, "x"}, &s->err),
@@ -699,6 +857,27 @@ static void a_directory_that_cannot_be_written_is_an_error(void **state)
     assert_non_null(strstr(s->err.msg, NAME));
     close(proc);
     stop(&b);
+}
+
+/* No keeper of this program has a thread. */
+int pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    (void)out;
+    (void)attr;
+    (void)run;
+    (void)arg;
+    return EAGAIN;
+}
+
+static void a_process_without_threads_left_is_told_so(void **state)
+{
+    struct scratch *s = *state;
+    struct lease_keeper_options options = {
+        .clock = clock_real(), .host = "a", .takeover_ms = TAKEOVER};
+
+    assert_null(lease_keeper_new(&options, &s->err));
+    assert_int_equal(s->err.code, ERR_LIMIT);
+    assert_non_null(strstr(s->err.hint, "ulimit -u"));
 }
 
 /* ---- moves ---- */
@@ -741,6 +920,14 @@ int main(void)
         SCRATCH_TEST(a_takeover_whose_answer_was_lost_is_ours),
         SCRATCH_TEST(a_takeover_that_the_disk_refuses_is_an_error_and_leaves_no_claim),
         SCRATCH_TEST(on_a_shared_filesystem_each_renewal_is_sent_to_the_server),
+        SCRATCH_TEST(a_lease_that_cannot_be_read_again_is_not_taken_over),
+        SCRATCH_TEST(a_lease_that_cannot_be_held_is_given_back),
+        SCRATCH_TEST(a_lease_that_cannot_be_written_leaves_nothing),
+        SCRATCH_TEST(a_sweeper_that_takes_the_temporary_name_only_delays),
+        SCRATCH_TEST(a_watch_that_won_once_starts_anew),
+        SCRATCH_TEST(a_thousand_dead_claims_are_enough),
+        SCRATCH_TEST(damage_to_a_lease_in_its_place_costs_it),
+        SCRATCH_TEST(a_process_without_threads_left_is_told_so),
         SCRATCH_TEST(a_holder_that_comes_back_before_the_claim_is_done_keeps_it),
         SCRATCH_TEST(a_torn_lease_counts_as_held_until_it_was_watched),
         SCRATCH_TEST(a_lease_of_another_format_is_held_for_ever),

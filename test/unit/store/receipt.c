@@ -171,6 +171,30 @@ static void a_hostile_receipt_with_a_right_seal_counts_as_absent(void **state)
     }
 }
 
+static void a_receipt_of_ollama_has_a_digest_as_its_commit(void **state)
+{
+    struct scratch *s = *state;
+    const char *head = "model ollama:llava:7b\nrevision 7b\ncommit ";
+
+    assert_true(parses(s, str_format(&s->arena, "%ssha256:" XET "\n" ENTRY "a\n", head)));
+    assert_true(parses(s, str_format(&s->arena, "%s" XET "\n", head)));
+    assert_false(parses(s, str_format(&s->arena, "%ssha256:../x\n", head)));
+}
+
+static void what_kills_left_is_swept_and_receipts_stay(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct manifest m = manifest(s, "file");
+
+    assert_int_equal(receipt_write(&m, &v, FOLDER, "main", &s->err), 0);
+    scratch_write(s, ".hostler/receipts/" FOLDER "/tmp-0123456789abcdef", "x", 1);
+    receipt_sweep(&v, FOLDER);
+    assert_false(scratch_has(s, ".hostler/receipts/" FOLDER "/tmp-0123456789abcdef"));
+    assert_true(scratch_has(s, ".hostler/receipts/" FOLDER "/model-main"));
+    volume_close(&v);
+}
+
 static void a_volume_that_cannot_be_written_keeps_no_receipts(void **state)
 {
     struct scratch *s = *state;
@@ -191,6 +215,8 @@ int main(void)
         SCRATCH_TEST(a_receipt_under_another_s_name_counts_as_absent),
         SCRATCH_TEST(a_receipt_that_is_torn_or_changed_or_newer_counts_as_absent),
         SCRATCH_TEST(a_hostile_receipt_with_a_right_seal_counts_as_absent),
+        SCRATCH_TEST(a_receipt_of_ollama_has_a_digest_as_its_commit),
+        SCRATCH_TEST(what_kills_left_is_swept_and_receipts_stay),
         SCRATCH_TEST(a_volume_that_cannot_be_written_keeps_no_receipts),
     };
 

@@ -1,7 +1,10 @@
 #include "store/volume.h"
 
+#include <sys/wait.h>
+
 #include "fakes.h"
 #include "scratch.h"
+#include "text/str.h"
 
 static const char *beneath(struct scratch *s, const char *name)
 {
@@ -89,24 +92,140 @@ static void a_missing_store_is_not_found_or_made_like_the_volume(void **state)
     volume_close(&v);
 }
 
-static void a_refusal_names_uid_owner_mode_and_the_chown(void **state)
+static struct err refusal(const char *path, const char *volume)
+{
+    struct err err = {0};
+
+    errno = EACCES;
+    (void)err_sys(&err, ERR_VOLUME, "%s: cannot", path);
+    assert_int_equal(volume_explain(&err, path, volume), -1);
+    return err;
+}
+
+static void a_refusal_names_uid_owner_mode_and_what_mends_it(void **state)
+{
+    struct scratch *s = *state;
+    const char *models = beneath(s, "models");
+    const char *hub = beneath(s, "models/huggingface/hub");
+    const char *uid = str_format(&s->arena, "(uid %u; ", (unsigned)geteuid());
+    struct err err;
+
+    assert_int_equal(mkdirat(s->fd, "models", 0750), 0);
+    err = refusal(models, models);
+    assert_non_null(strstr(err.msg, uid));
+    assert_non_null(strstr(err.msg, "; owned by "));
+    assert_non_null(strstr(err.msg, ", mode 0750)"));
+    assert_non_null(strstr(err.hint, "sudo chown -R "));
+    assert_non_null(strstr(err.hint, str_format(&s->arena, "%s, or run as uid", models)));
+    err = refusal(hub, models);
+    assert_non_null(strstr(err.msg, str_format(&s->arena, "; %s is owned by ", models)));
+    assert_non_null(strstr(err.hint, str_format(&s->arena, "%s, or run as uid", models)));
+    err = refusal(hub, hub);
+    assert_non_null(strstr(err.hint, "sudo install -d -o "));
+    assert_non_null(strstr(err.hint, str_format(&s->arena, "%s, or run as uid", hub)));
+    err = refusal("no/such/place", "no/such/place");
+    assert_non_null(strstr(err.msg, "; . is owned by "));
+    err = refusal("/no-such/place", "/no-such/place");
+    assert_non_null(strstr(err.msg, "; / is owned by root:root"));
+}
+
+static void what_is_no_refusal_is_left_alone(void **state)
+{
+    struct scratch *s = *state;
+    struct err err = {.code = ERR_VOLUME, .sys = EIO, .msg = "broken"};
+
+    assert_int_equal(volume_explain(&err, s->path, s->path), -1);
+    assert_string_equal(err.msg, "broken");
+    assert_string_equal(err.hint, "");
+}
+
+/* Runs as another uid, in a child: root is refused nothing. */
+static int as_nobody(struct scratch *s, int (*run)(struct scratch *s))
+{
+    pid_t child = fork();
+    int status = 0;
+
+    if (child == 0)
+        _exit(setgid(65534) == 0 && setuid(65534) == 0 ? run(s) : 99);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int see_refusals(struct scratch *s)
+{
+    struct volume v = {.fd = -1};
+    struct store store = {.fd = -1};
+    struct err err = {0};
+
+    if (volume_open(&v, &s->arena, beneath(s, "v"), false, &err) < 0 || v.writable)
+        return 1;
+    if (store_open(&store, &s->arena, &v, beneath(s, "v/a/b"), true, &err) == 0 ||
+        err.code != ERR_VOLUME || strstr(err.msg, "cannot create directory: Permission") == NULL ||
+        strstr(err.msg, "owned by root:root, mode 0755") == NULL)
+        return 2;
+    err = (struct err){0};
+    if (store_open(&store, &s->arena, &v, beneath(s, "v/closed/b"), true, &err) == 0 ||
+        strstr(err.msg, "v/closed is owned by root:root, mode 0700") == NULL)
+        return 3;
+    err = (struct err){0};
+    if (volume_open(&v, &s->arena, beneath(s, "v/closed/b"), true, &err) == 0 ||
+        err.code != ERR_VOLUME || strstr(err.hint, "sudo install -d") == NULL)
+        return 4;
+    err = refusal(beneath(s, "v/mine"), beneath(s, "v"));
+    return strstr(err.msg, "v/mine/theirs is owned by root:root, mode 0711") == NULL ? 5 : 0;
+}
+
+static void another_uid_is_told_which_directory_refused(void **state)
 {
     struct scratch *s = *state;
 
-    assert_int_equal(mkdirat(s->fd, "models", 0750), 0);
-    errno = EACCES;
-    assert_int_equal(volume_refused(&s->err, s->fd, "models/huggingface/hub",
-                                    "/data/models/huggingface/hub", "cannot create directory"),
-                     -1);
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(fchmod(s->fd, 0755), 0);
+    assert_int_equal(mkdirat(s->fd, "v", 0755), 0);
+    assert_int_equal(mkdirat(s->fd, "v/closed", 0700), 0);
+    assert_int_equal(mkdirat(s->fd, "v/mine", 0755), 0);
+    assert_int_equal(fchownat(s->fd, "v/mine", 65534, 65534, 0), 0);
+    assert_int_equal(mkdirat(s->fd, "v/mine/theirs", 0711), 0);
+    assert_int_equal(as_nobody(s, see_refusals), 0);
+}
+
+static void a_long_or_odd_path_of_a_volume_is_no_surprise(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = {.fd = -1};
+    struct store store = {.fd = -1};
+    char longest[5000];
+    const char *path = beneath(s, "v//");
+
+    assert_int_equal(volume_open(&v, &s->arena, path, true, &s->err), 0);
+    assert_int_equal(store_open(&store, &s->arena, &v, beneath(s, "v/a"), true, &s->err), 0);
+    store_close(&store);
+    assert_int_equal(store_open(&store, &s->arena, &v, beneath(s, "v"), false, &s->err), 0);
+    store_close(&store);
+    memset(longest, 'a', sizeof(longest));
+    memcpy(longest, "x/", 2);
+    longest[4999] = '\0';
+    assert_int_equal(store_open(&store, &s->arena, &v, longest, true, &s->err), -1);
     assert_int_equal(s->err.code, ERR_VOLUME);
-    assert_non_null(strstr(s->err.msg, "/data/models/huggingface/hub: cannot create directory: "
-                                       "Permission denied"));
-    assert_non_null(strstr(s->err.msg, "mode 0750"));
-    assert_non_null(strstr(s->err.hint, "/data/models,"));
-    assert_non_null(strstr(s->err.hint, "sudo chown -R "));
-    errno = ENOSPC;
-    assert_int_equal(volume_refused(&s->err, s->fd, "models", "/data/models", "cannot write"), -1);
+    assert_int_equal(mkdirat(s->fd, "v/file", 0700), 0);
+    scratch_write(s, "v/file/x", "", 0);
+    assert_int_equal(store_open(&store, &s->arena, &v, beneath(s, "v/file/x/y"), true, &s->err),
+                     -1);
+    assert_int_equal(s->err.sys, ENOTDIR);
+    volume_close(&v);
+}
+
+static void a_full_disk_under_a_new_directory_is_no_space(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = {.fd = -1};
+
+    fakes.mkdirat = ENOSPC;
+    assert_int_equal(volume_open(&v, &s->arena, beneath(s, "a/b"), true, &s->err), -1);
     assert_int_equal(s->err.code, ERR_NO_SPACE);
+    assert_non_null(strstr(s->err.msg, "a/b"));
 }
 
 static void space_is_what_the_filesystem_says(void **state)
@@ -154,7 +273,11 @@ int main(void)
         SCRATCH_TEST(a_file_is_no_volume),
         SCRATCH_TEST(only_links_at_the_root_of_the_volume_lead_elsewhere),
         SCRATCH_TEST(a_missing_store_is_not_found_or_made_like_the_volume),
-        SCRATCH_TEST(a_refusal_names_uid_owner_mode_and_the_chown),
+        SCRATCH_TEST(a_refusal_names_uid_owner_mode_and_what_mends_it),
+        SCRATCH_TEST(what_is_no_refusal_is_left_alone),
+        SCRATCH_TEST(another_uid_is_told_which_directory_refused),
+        SCRATCH_TEST(a_long_or_odd_path_of_a_volume_is_no_surprise),
+        SCRATCH_TEST(a_full_disk_under_a_new_directory_is_no_space),
         SCRATCH_TEST(space_is_what_the_filesystem_says),
         SCRATCH_TEST(flock_that_lies_is_found_out_and_nothing_is_left),
         SCRATCH_TEST(memory_is_local_and_ephemeral_and_flock_works_there),

@@ -1,0 +1,116 @@
+#include "store/sealed.h"
+
+#include "scratch.h"
+
+static struct volume opened(struct scratch *s)
+{
+    struct volume v = {.fd = -1};
+
+    assert_int_equal(volume_open(&v, &s->arena, s->path, false, &s->err), 0);
+    return v;
+}
+
+static void a_text_comes_back_without_its_seal(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    const char *path = sealed_path(&s->arena, "a/b", "c");
+    struct buf b = sealed_begin(&s->arena, "kind", 3);
+    struct str body;
+
+    assert_false(sealed_read(&body, &s->arena, &v, path, "kind", 3));
+    buf_addz(&b, "one\ntwo\n");
+    assert_int_equal(sealed_write(&b, &v, path, &s->err), 0);
+    assert_true(sealed_read(&body, &s->arena, &v, path, "kind", 3));
+    assert_true(str_eqz(body, "one\ntwo\n"));
+    assert_false(sealed_read(&body, &s->arena, &v, path, "kind", 4));
+    assert_false(sealed_read(&body, &s->arena, &v, path, "kinds", 3));
+    volume_close(&v);
+}
+
+static void words_of_any_bytes_come_back(void **state)
+{
+    static const char *const words[] = {"plain", "-",    "",    "a b",
+                                        "\n",    "100%", "%41", "\x7f\xc3\xa4"};
+    struct scratch *s = *state;
+    struct buf b = buf_new(&s->arena, 1000);
+    struct str line;
+    struct str word;
+
+    for (size_t i = 0; i < 8; i++) {
+        if (i > 0)
+            buf_addc(&b, ' ');
+        sealed_put(&b, str_from(words[i]));
+    }
+    line = buf_str(&b);
+    assert_null(memchr(line.ptr, '\n', line.len));
+    for (size_t i = 0; i < 8; i++) {
+        assert_true(sealed_word(&word, &s->arena, &line));
+        assert_string_equal(word.ptr, words[i]);
+        assert_int_equal(word.len, strlen(words[i]));
+    }
+    assert_false(sealed_word(&word, &s->arena, &line));
+}
+
+static void bad_words_and_numbers_are_refused(void **state)
+{
+    static const char *const words[] = {"", " a", "%", "%4", "a%4", "%4g", "%g4", "%00", "%2d%"};
+    static const char *const numbers[] = {"", "x", "1x", "-1", "+1", " 1", "18446744073709551616"};
+    struct scratch *s = *state;
+    struct str line;
+    struct str word;
+    uint64_t number;
+
+    for (size_t i = 0; i < 9; i++) {
+        line = str_from(words[i]);
+        assert_false(sealed_word(&word, &s->arena, &line));
+    }
+    for (size_t i = 0; i < 7; i++) {
+        line = str_from(numbers[i]);
+        assert_false(sealed_number(&number, &line));
+    }
+    line = STR("18446744073709551615 7");
+    assert_true(sealed_number(&number, &line));
+    assert_true(number == UINT64_MAX);
+    assert_true(sealed_number(&number, &line));
+    assert_int_equal(number, 7);
+}
+
+static void what_is_too_long_is_not_written(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct buf b = buf_new(&s->arena, 20);
+
+    buf_addz(&b, "0123456789");
+    assert_int_equal(sealed_write(&b, &v, "a/b", &s->err), -1);
+    assert_int_equal(s->err.code, ERR_LIMIT);
+    assert_false(scratch_has(s, "a"));
+    volume_close(&v);
+}
+
+static void what_cannot_be_written_names_the_volume(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct buf b = sealed_begin(&s->arena, "kind", 3);
+
+    scratch_write(s, "a", "", 0);
+    assert_int_equal(sealed_write(&b, &v, "a/b", &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    assert_non_null(strstr(s->err.msg, s->path));
+    volume_close(&v);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCRATCH_TEST(a_text_comes_back_without_its_seal),
+        SCRATCH_TEST(words_of_any_bytes_come_back),
+        SCRATCH_TEST(bad_words_and_numbers_are_refused),
+        SCRATCH_TEST(what_is_too_long_is_not_written),
+        SCRATCH_TEST(what_cannot_be_written_names_the_volume),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
