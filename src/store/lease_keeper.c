@@ -302,19 +302,28 @@ struct lease_keeper *lease_keeper_new(const struct lease_keeper_options *options
     return k;
 }
 
+/* Newer ones stand before older ones: those behind one that hangs would hang with it. */
+static struct lease *next_to_release(struct lease_keeper *k)
+{
+    struct lease *lease;
+
+    pthread_mutex_lock(&k->lock);
+    lease = k->held != NULL && !k->held->orphan ? k->held : NULL;
+    pthread_mutex_unlock(&k->lock);
+    return lease;
+}
+
 void lease_keeper_free(struct lease_keeper **k)
 {
     struct lease_keeper *keeper = *k;
     uint64_t give_up_ms = clock_now_ms(clock_real()) + PATIENCE_MS;
+    struct lease *lease;
 
     if (keeper == NULL)
         return;
     *k = NULL;
-    for (struct lease *lease = keeper->held; lease != NULL; lease = keeper->held) {
-        if (lease->orphan)
-            break; /* new ones stand in front of it; those behind it hang with it */
+    while ((lease = next_to_release(keeper)) != NULL)
         lease_release(&lease);
-    }
     pthread_mutex_lock(&keeper->lock);
     keeper->stop = true;
     pthread_cond_signal(&keeper->wake);
