@@ -14,14 +14,14 @@
  */
 static void name_place(struct job *job)
 {
-    const char *path = job->pull->volume.path;
-    const char *shown = job->place_open ? job->place.shown : path;
+    const char *volume = job->pull->volume.path;
+    const char *shown = job->place_open ? job->place.shown : volume;
 
     if ((job->err.code == ERR_VOLUME || job->err.code == ERR_NO_SPACE) &&
-        strstr(job->err.msg, path) == NULL && strstr(job->err.msg, shown) == NULL)
+        strstr(job->err.msg, volume) == NULL && strstr(job->err.msg, shown) == NULL)
         (void)err_wrap(&job->err, "%s: %s", job_name(job), shown);
     if (job->err.code == ERR_VOLUME && strstr(job->err.msg, "owned by") == NULL)
-        (void)volume_explain(&job->err, shown, path);
+        (void)volume_explain(&job->err, shown, volume);
 }
 
 static void fail_job(struct job *job, const struct err *err)

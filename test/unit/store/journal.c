@@ -216,7 +216,7 @@ static void a_record_in_another_s_place_ends_the_reading(void **state)
     journal_close(&j);
     bytes = scratch_read(s, NAME, &len);
     memcpy(record, bytes + JOURNAL_HEADER + JOURNAL_RECORD, JOURNAL_RECORD);
-    memcpy(bytes + JOURNAL_HEADER + 2 * JOURNAL_RECORD, record, JOURNAL_RECORD);
+    memcpy(bytes + JOURNAL_HEADER + JOURNAL_RECORD + JOURNAL_RECORD, record, JOURNAL_RECORD);
     assert_int_equal(journal_parse(&s->arena, (struct str){bytes, len}, SIZE, &want).len, 2);
 }
 
