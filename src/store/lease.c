@@ -207,10 +207,29 @@ static int claim(struct lease **ret, struct contest *c, struct err *err)
     return err_set(err, ERR_VOLUME, "%s: %u dead claims on it; remove them", c->name, SUFFIX_MAX);
 }
 
+static int contend(struct lease **ret, struct contest *c, struct err *err)
+{
+    LEASE_FILE_SCOPED f = {.fd = -1};
+    struct lease_watch *watch = c->watch;
+
+    if (lease_file_read(&f, c->dirfd, c->name, err) < 0)
+        return -1;
+    if (f.fd < 0)
+        return take_free(ret, c, err);
+    watch->moved = look(&watch->lease, c, f.crc);
+    watch->unchanged_ms = watch->lease.unchanged_ms;
+    watch->holder = f.state;
+    if (watch->moved) {
+        watch->claim = (struct lease_sight){0};
+        watch->claim_suffix = 0;
+    }
+    return is_dead(c, &f, &watch->lease) ? claim(ret, c, err) : stand_by(c, LEASE_WATCHING);
+}
+
 int lease_try(struct lease **ret, struct lease_watch *watch, struct lease_keeper *k,
               const struct lease_name *name, struct err *err)
 {
-    LEASE_FILE_SCOPED f = {.fd = -1};
+    struct lease *lease = NULL;
     struct contest c = {
         .watch = watch,
         .keeper = k,
@@ -222,19 +241,14 @@ int lease_try(struct lease **ret, struct lease_watch *watch, struct lease_keeper
     };
 
     assert(strlen(name->file) <= LEASE_NAME_MAX);
-    *ret = NULL;
     if (watch->phase == LEASE_HELD || watch->phase == LEASE_CLAIMING)
         *watch = (struct lease_watch){0}; /* that was another contest */
-    if (lease_file_read(&f, name->dirfd, name->file, err) < 0)
+    if (contend(&lease, &c, err) < 0)
         return -1;
-    if (f.fd < 0)
-        return take_free(ret, &c, err);
-    watch->moved = look(&watch->lease, &c, f.crc);
-    watch->unchanged_ms = watch->lease.unchanged_ms;
-    watch->holder = f.state;
-    if (watch->moved) {
-        watch->claim = (struct lease_sight){0};
-        watch->claim_suffix = 0;
-    }
-    return is_dead(&c, &f, &watch->lease) ? claim(ret, &c, err) : stand_by(&c, LEASE_WATCHING);
+    /* What holds after every move: it is ours or we know when to look again. */
+    assert((lease != NULL) == (watch->phase == LEASE_HELD));
+    assert(lease != NULL || watch->again_ms > 0);
+    assert(watch->phase != LEASE_OUTRUN || watch->claim_suffix > 0);
+    *ret = lease;
+    return 0;
 }

@@ -18,6 +18,7 @@
 
 /* An errno each; 0: as ever. */
 struct fakes {
+    int symlinkat;
     int linkat;
     bool linkat_done; /* it fails, but has been done: an answer that was lost */
     int renameat;
@@ -46,6 +47,12 @@ static inline int fakes_answer(int code)
 {
     errno = code;
     return -1;
+}
+
+int symlinkat(const char *target, int fd, const char *name)
+{
+    return fakes.symlinkat == 0 ? (int)syscall(SYS_symlinkat, target, fd, name)
+                                : fakes_answer(fakes.symlinkat);
 }
 
 int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)

@@ -204,6 +204,48 @@ static void a_duplicate_holds_the_same_bytes_and_keeps_what_stands_there(void **
     close(fd);
 }
 
+static void a_probe_on_a_disk_that_breaks_is_an_error_at_each_step(void **state)
+{
+    struct scratch *s = *state;
+    struct publish_abilities able = {0};
+    char name[300];
+    const char *how = NULL;
+    int fd = staged(s, "from", "bytes");
+
+    fakes.symlinkat = EIO;
+    assert_int_equal(publish_probe(&able, s->fd, &s->err), -1);
+    fakes.symlinkat = EPERM;
+    assert_int_equal(publish_probe(&able, s->fd, &s->err), 0);
+    assert_false(able.symlinks);
+    fakes.symlinkat = 0;
+    assert_int_equal(publish_probe(&able, fd, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    memset(name, 'a', sizeof(name));
+    name[299] = '\0';
+    assert_int_equal(publish_duplicate(&how, fd, s->fd, name, 0644, &s->err), -1);
+    close(fd);
+}
+
+static void a_copy_that_fails_leaves_nothing(void **state)
+{
+    struct scratch *s = *state;
+    int memory = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    const char *how = NULL;
+
+    assert_int_equal(write(memory, "bytes", 5), 5);
+    fakes.copy_file_range = ENOSPC;
+    assert_int_equal(publish_duplicate(&how, memory, s->fd, "copy", 0640, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_NO_SPACE);
+    fakes.copy_file_range = 0;
+    fakes.fdatasync = EIO;
+    assert_int_equal(publish_duplicate(&how, memory, s->fd, "copy", 0640, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    assert_null(how);
+    assert_int_equal(rmdir(s->path), 0);
+    assert_int_equal(mkdir(s->path, 0700), 0);
+    close(memory);
+}
+
 static void what_cannot_be_linked_is_copied(void **state)
 {
     struct scratch *s = *state;
@@ -232,6 +274,8 @@ int main(void)
         SCRATCH_TEST(a_rename_that_was_done_already_is_no_error),
         SCRATCH_TEST(the_probe_finds_links_and_leaves_nothing),
         SCRATCH_TEST(a_duplicate_holds_the_same_bytes_and_keeps_what_stands_there),
+        SCRATCH_TEST(a_probe_on_a_disk_that_breaks_is_an_error_at_each_step),
+        SCRATCH_TEST(a_copy_that_fails_leaves_nothing),
         SCRATCH_TEST(what_cannot_be_linked_is_copied),
     };
 

@@ -272,6 +272,53 @@ static void a_stop_ends_the_carrying_and_what_was_carried_is_kept(void **state)
     staging_close(&staging);
 }
 
+static void our_own_small_file_is_opened_again_and_hashed(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging = opened(s, OURS, 5);
+
+    assert_int_equal(pwrite(staging.fd, "12345", 5, 0), 5);
+    staging_close(&staging);
+    assert_int_equal(staging_claimed_bytes(s->fd, &want, 5), 5);
+    assert_int_equal(staging_claimed_bytes(s->fd, &want, 6), 0);
+    staging = opened(s, OURS, 5);
+    assert_true(staging.claims_all);
+    staging_close(&staging);
+}
+
+static void a_journal_that_the_disk_cannot_read_is_an_error_and_stays(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging = opened(s, OURS, BIG);
+
+    stage(s, &staging, 0, 1000, 7);
+    staging_close(&staging);
+    fakes.pread = EIO;
+    assert_int_equal(open_anew(s, &staging, BIG), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    fakes.pread = 0;
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(staging.claims.len, 1);
+    staging_close(&staging);
+}
+
+static void a_small_file_that_cannot_be_carried_over_is_an_error(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, 5);
+    struct staging staging = {.fd = -1};
+
+    assert_int_equal(pwrite(old.fd, "12345", 5, 0), 5);
+    fakes.copy_file_range = EIO;
+    assert_int_equal(open_anew(s, &staging, 5), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    fakes.copy_file_range = 0;
+    staging = opened(s, OURS, 5);
+    assert_true(staging.claims_all);
+    staging_close(&staging);
+    staging_close(&old);
+}
+
 static void our_own_file_is_opened_again(void **state)
 {
     struct scratch *s = *state;
@@ -529,6 +576,9 @@ int main(void)
         SCRATCH_TEST(a_disk_that_fills_up_keeps_what_is_staged_and_gives_back_the_rest),
         SCRATCH_TEST(a_filesystem_for_small_files_only_says_so),
         SCRATCH_TEST(a_stop_ends_the_carrying_and_what_was_carried_is_kept),
+        SCRATCH_TEST(our_own_small_file_is_opened_again_and_hashed),
+        SCRATCH_TEST(a_journal_that_the_disk_cannot_read_is_an_error_and_stays),
+        SCRATCH_TEST(a_small_file_that_cannot_be_carried_over_is_an_error),
         SCRATCH_TEST(our_own_file_is_opened_again),
         SCRATCH_TEST(a_whole_small_file_without_a_journal_is_kept_unproven),
         SCRATCH_TEST(a_file_with_a_second_name_is_never_written),
