@@ -171,7 +171,7 @@ static int attach(struct tree *t, const struct parsing *p, struct yaml_node *nod
 static int open_collection(struct tree *t, struct parsing *p, const yaml_event_t *e,
                            enum yaml_kind kind, struct err *err)
 {
-    struct yaml_node *node = NULL;
+    struct yaml_node *node;
 
     if (t->depth == YAML_DEPTH_MAX)
         return refuse(p, e->start_mark, "too many levels", err);
@@ -186,7 +186,7 @@ static int open_collection(struct tree *t, struct parsing *p, const yaml_event_t
 
 static int take_event(struct tree *t, struct parsing *p, const yaml_event_t *e, struct err *err)
 {
-    struct yaml_node *node;
+    struct yaml_node *node = NULL;
 
     switch (e->type) {
     case YAML_SCALAR_EVENT: return take_scalar(&node, p, e, err) < 0 ? -1 : attach(t, p, node, err);
