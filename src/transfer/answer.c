@@ -321,6 +321,15 @@ static void apply(struct conn *c, const struct retry_plan *plan)
         schedule_forget_link(f);
 }
 
+static void name_wait(struct conn *c, uint64_t wait_ms)
+{
+    size_t used = strlen(c->words);
+    char wait[NUM_TEXT];
+
+    (void)snprintf(c->words + used, sizeof(c->words) - used, " and asks to wait %s",
+                   num_format_duration(wait, wait_ms));
+}
+
 /* The answer was no good: what next? */
 static void retry(struct conn *c)
 {
@@ -349,6 +358,8 @@ static void retry(struct conn *c)
     f->what = c->what;
     f->status = c->status;
     plan = retry_plan(&again);
+    if (plan.next == RETRY_FINAL && plan.named)
+        name_wait(c, plan.wait_ms);
     /* A first byte may be longer in coming than our patience: then it is asked for once more. */
     if (plan.next == RETRY_FINAL || (!plan.named && quiet >= c->t->net.give_up_ms &&
                                      (c->what != RETRY_FIRST_BYTE || f->attempt > 1))) {
@@ -416,6 +427,8 @@ static void judge_end(struct conn *c, CURLcode result)
     } else if (result != CURLE_OK) {
         what = request_failure(&c->request, result, &words, &a);
         judge(c, what, 0, "%s", words);
+    } else if (!c->request.whole_headers) {
+        judge(c, RETRY_CUT, 0, "the connection was closed within the headers");
     } else if (c->accepted && c->span.start < c->span.end &&
                (c->request.answer.status == 200 || c->got == 0)) {
         judge(c, RETRY_CUT, 0, "the connection was closed before the end");

@@ -238,6 +238,9 @@ static int try_again(struct http_client *c, struct asking *q, enum retry_what wh
     again.retry_after = http_header_get(answer, "retry-after");
     again.rate_limit = http_header_get(answer, "ratelimit");
     plan = retry_plan(&again);
+    if (plan.next == RETRY_FINAL && plan.named)
+        q->words = str_format(&a, "%s and asks to wait %s", q->words,
+                              num_format_duration(wait, plan.wait_ms));
     if (plan.next == RETRY_FINAL ||
         (!plan.named && spent >= c->net.give_up_ms && (what != RETRY_FIRST_BYTE || q->attempt > 1)))
         return last_word(c, q, err);
@@ -306,6 +309,43 @@ static bool encoded(const struct http_answer *answer)
     return coding.len > 0 && !str_eq_nocase(coding, STR("identity"));
 }
 
+static const char *proxy_words(const struct asking *q, struct arena *a)
+{
+    const char *variable = request_proxy_variable(&q->url);
+
+    return str_format(a, "the proxy that %s names wants credentials (407)",
+                      variable != NULL ? variable : "the environment");
+}
+
+/* What is wrong with an exchange that has ended; NULL: it brought an answer. */
+static const char *judge(struct http_client *c, const struct asking *q, enum retry_what *ret_what,
+                         int *ret_status, struct arena *a)
+{
+    const struct http_answer *answer = &c->request.answer;
+    const char *words;
+
+    if (c->result != CURLE_OK && c->drained <= DRAIN_BYTES) {
+        *ret_what = request_failure(&c->request, c->result, &words, a);
+        return words;
+    }
+    *ret_what = RETRY_CUT;
+    if (!c->request.whole_headers)
+        return "the connection was closed within the headers";
+    *ret_what = RETRY_ENCODED;
+    if (encoded(answer))
+        return str_format(a, "it answers in a coding that was not asked for (%.64s)",
+                          http_header_get(answer, "content-encoding").ptr);
+    *ret_what = RETRY_PROXY_AUTH;
+    if (answer->status == 407)
+        return proxy_words(q, a);
+    *ret_what = RETRY_STATUS;
+    *ret_status = answer->status;
+    if (answer->status < 500 && answer->status != 408 && answer->status != 425 &&
+        answer->status != 429)
+        return NULL;
+    return str_format(a, "it answers %d", answer->status);
+}
+
 /* One exchange. 1: an answer; 0: none, try again; -1: final. */
 static int exchange(struct http_client *c, struct asking *q, struct arena *a, struct err *err)
 {
@@ -316,7 +356,7 @@ static int exchange(struct http_client *c, struct asking *q, struct arena *a, st
                               .accept = request->accept};
     enum retry_what what = RETRY_CUT;
     const char *slow;
-    int status;
+    int status = 0;
 
     c->body_limit = request->body_limit;
     c->body = buf_new(a, c->body_limit);
@@ -330,27 +370,12 @@ static int exchange(struct http_client *c, struct asking *q, struct arena *a, st
     if (c->too_long || c->request.too_many_headers)
         return err_set(err, ERR_LIMIT, "%s: the answer is longer than it may be",
                        request_host(a, &q->url));
-    status = c->request.answer.status;
-    if (slow == NULL && c->result != CURLE_OK && c->drained <= DRAIN_BYTES) {
-        what = request_failure(&c->request, c->result, &slow, a);
-    } else if (slow == NULL && encoded(&c->request.answer)) {
-        slow = str_format(a, "it answers in a coding that was not asked for (" STR_FMT ")",
-                          STR_ARG(http_header_get(&c->request.answer, "content-encoding")));
-        what = RETRY_ENCODED;
-    } else if (slow == NULL && status == 407) {
-        const char *variable = request_proxy_variable(&q->url);
-
-        slow = str_format(a, "the proxy that %s names wants credentials (407)",
-                          variable != NULL ? variable : "the environment");
-        what = RETRY_PROXY_AUTH;
-    } else if (slow == NULL && status < 500 && status != 408 && status != 425 && status != 429) {
+    if (slow == NULL)
+        slow = judge(c, q, &what, &status, a);
+    if (slow == NULL)
         return 1;
-    } else if (slow == NULL) {
-        slow = str_format(a, "it answers %d", status);
-        what = RETRY_STATUS;
-    }
     q->words = slow;
-    return try_again(c, q, what, what == RETRY_STATUS ? status : 0, err);
+    return try_again(c, q, what, status, err);
 }
 
 int http_get(struct http_answer *out, struct arena *a, struct http_client *client,

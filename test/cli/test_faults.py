@@ -25,7 +25,7 @@ COMES = {
     "500": ([dict(action="status", code=500, times=2)], 1.0),
     "502 of the origin": ([dict(action="status", code=502, port="api", times=2)], 1.0),
     "503 with Retry-After": ([dict(action="status", code=503, retry_after=1)], 1.0),
-    "429 with Retry-After": ([dict(action="status", code=429, retry_after=2)], 1.0),
+    "429 with Retry-After": ([dict(action="status", code=429, retry_after=3)], 1.0),
     "429 with RateLimit": ([dict(action="status", code=429, rl_t=1, port="api")], 1.0),
     "429 without": ([dict(action="status", code=429, times=2)], 1.0),
     "408": ([dict(action="status", code=408)], 1.0),
@@ -60,7 +60,7 @@ FAILS = {
     "stall for ever": ([dict(action="stall", delay=2, times=-1)], 5, r"(it stalls|no byte comes); no progress for"),
     "no first byte ever": ([dict(action="hang", delay=2, times=-1)], 5, r"no byte comes; no progress for"),
     "a wait that is too long": ([dict(action="status", code=429, retry_after=3600, times=-1)], 5,
-                                r"it answers 429"),
+                                r"it answers 429 and asks to wait 1h00m"),
     "403 for ever": ([dict(action="expired", times=-1)], 5, r"it answers 403; no progress for"),
     "404 of the origin": ([dict(action="status", code=404, port="api", match="resolve", times=-1)], 3,
                           r"model\.safetensors is listed, but .* does not have it"),
@@ -79,7 +79,8 @@ FAILS = {
     "API without a first byte ever": ([dict(action="hang", delay=3, port="api", match="/api/models", times=-1)], 5,
                                       r"no answer in time; tried \d+ times"),
     "API with a wait that is too long": ([dict(action="status", code=429, retry_after=3600, port="api",
-                                               match="/api/models", times=-1)], 5, r"it answers 429"),
+                                               match="/api/models", times=-1)], 5,
+                                         r"it answers 429 and asks to wait 1h00m"),
     "redirect loop": ([dict(action="loop", port="api", match="resolve", times=-1)], 5, r"the redirects do not end"),
     "wrong bytes for ever": ([dict(action="corrupt", after=123, times=-1)], 6,
                              r"its digest is [0-9a-f]{64}, it should be [0-9a-f]{64}"),
@@ -172,3 +173,13 @@ def test_a_proxy_that_wants_credentials_is_named_without_them(secure, certificat
     assert "wrong" not in got.stderr
     env["HTTPS_PROXY"] = through.url.replace("//", "//me:word@")
     assert hostler.pull("hf:org/m", hub=secure, env=env).rc == 0
+
+
+def test_links_that_live_a_second_are_asked_for_again_in_the_middle_of_a_file(hub, models, hostler, volume):
+    models.small("org/m", weights=SIZE)
+    origin = hub("--url-ttl", "1", "--rate", "700000")
+    got = hostler.pull("hf:org/m", "-j", "2", hub=origin)
+    assert got.rc == 0, got.stderr
+    assert_complete(volume, "org/m", models.files("org/m"))
+    asked = [r for r in origin.log("api") if r["path"].endswith("/model.safetensors")]
+    assert len(asked) >= 2 and origin.bytes_sent("cdn") <= SIZE + 65536
