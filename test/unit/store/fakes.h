@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "sys/flock.h"
@@ -33,6 +35,9 @@ struct fakes {
     bool pwrite_short; /* one byte less than asked */
     int ftruncate;
     int mkdirat;
+    long filesystem;     /* f_type of all; 0: as it is */
+    unsigned long mount; /* flags of statvfs that are added */
+    int statvfs;
     int dup;         /* fcntl(F_DUPFD_CLOEXEC) */
     bool flock_lies; /* it succeeds for everybody */
     unsigned syncs;  /* counted */
@@ -139,6 +144,30 @@ int mkdirat(int fd, const char *name, mode_t mode)
 {
     return fakes.mkdirat == 0 ? (int)syscall(SYS_mkdirat, fd, name, mode)
                               : fakes_answer(fakes.mkdirat);
+}
+
+int fstatfs(int fd, struct statfs *out)
+{
+    int result = (int)syscall(SYS_fstatfs, fd, out);
+
+    if (result == 0 && fakes.filesystem != 0)
+        out->f_type = fakes.filesystem;
+    return result;
+}
+
+int fstatvfs(int fd, struct statvfs *out)
+{
+    struct statfs fs;
+
+    if (fakes.statvfs != 0)
+        return fakes_answer(fakes.statvfs);
+    if (syscall(SYS_fstatfs, fd, &fs) < 0)
+        return -1;
+    *out = (struct statvfs){.f_bavail = fs.f_bavail,
+                            .f_blocks = fs.f_blocks,
+                            .f_frsize = (unsigned long)fs.f_bsize,
+                            .f_flag = fakes.mount};
+    return 0;
 }
 
 int flock(int fd, int operation)

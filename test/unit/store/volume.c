@@ -250,6 +250,82 @@ static void flock_that_lies_is_found_out_and_nothing_is_left(void **state)
     assert_int_equal(mkdir(s->path, 0700), 0);
 }
 
+static void each_kind_of_filesystem_is_known_for_what_it_is(void **state)
+{
+    static const struct {
+        long type;
+        const char *ephemeral;
+        bool local;
+    } kinds[] = {
+        {0xef53, NULL, true},
+        {0x58465342, NULL, true},
+        {0x9123683e, NULL, true},
+        {0x01021994, "tmpfs", true},
+        {0x858458f6, "ramfs", true},
+        {0x794c7630, "overlay", true},
+        {0x6969, NULL, false} /* nfs */,
+        {0x65735546, NULL, false} /* fuse */,
+        {0x01021997, NULL, false} /* 9p */,
+        {0xfe534d42, NULL, false} /* smb2 */,
+    };
+    struct scratch *s = *state;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct volume v = {.fd = -1};
+
+        fakes.filesystem = kinds[i].type;
+        assert_int_equal(volume_open(&v, &s->arena, s->path, false, &s->err), 0);
+        if (kinds[i].ephemeral == NULL)
+            assert_null(v.ephemeral);
+        else
+            assert_string_equal(v.ephemeral, kinds[i].ephemeral);
+        assert_int_equal(volume_is_local(v.fd), kinds[i].local);
+        volume_close(&v);
+    }
+    assert_false(volume_is_local(-1));
+}
+
+static void a_read_only_mount_cannot_be_written(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = {.fd = -1};
+
+    fakes.mount = ST_RDONLY;
+    assert_int_equal(volume_open(&v, &s->arena, s->path, false, &s->err), 0);
+    assert_false(v.writable);
+    assert_int_equal(v.refusal, EROFS);
+    volume_close(&v);
+}
+
+static void a_filesystem_that_does_not_answer_is_an_error(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = {.fd = -1};
+    struct space space;
+
+    fakes.statvfs = EIO;
+    assert_int_equal(volume_open(&v, &s->arena, s->path, false, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+    assert_int_equal(volume_space(&space, s->fd, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_VOLUME);
+}
+
+static void a_store_at_the_root_of_the_file_tree_is_not_made(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = {.fd = -1};
+    struct store store = {.fd = -1};
+
+    assert_int_equal(volume_open(&v, &s->arena, s->path, false, &s->err), 0);
+    assert_int_equal(
+        store_open(&store, &s->arena, &v, "/hostler-test-of-a-missing-root", true, &s->err), -1);
+    assert_int_equal(s->err.code, ERR_USAGE);
+    assert_int_equal(symlinkat("/nowhere-at-all", s->fd, "dangling"), 0);
+    assert_int_equal(store_open(&store, &s->arena, &v, beneath(s, "dangling/a"), false, &s->err),
+                     -1);
+    volume_close(&v);
+}
+
 static void memory_is_local_and_ephemeral_and_flock_works_there(void **state)
 {
     struct scratch *s = *state;
@@ -280,6 +356,10 @@ int main(void)
         SCRATCH_TEST(a_full_disk_under_a_new_directory_is_no_space),
         SCRATCH_TEST(space_is_what_the_filesystem_says),
         SCRATCH_TEST(flock_that_lies_is_found_out_and_nothing_is_left),
+        SCRATCH_TEST(each_kind_of_filesystem_is_known_for_what_it_is),
+        SCRATCH_TEST(a_read_only_mount_cannot_be_written),
+        SCRATCH_TEST(a_filesystem_that_does_not_answer_is_an_error),
+        SCRATCH_TEST(a_store_at_the_root_of_the_file_tree_is_not_made),
         SCRATCH_TEST(memory_is_local_and_ephemeral_and_flock_works_there),
     };
 
