@@ -407,3 +407,43 @@ def test_a_late_range_stops_nobody(served, fetch):
     got = fetch(lines, buffer_bytes=2 * MIB)
     assert got.ok(), got.message()
     right(got, lines)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_origin_that_fails_at_random_gives_the_right_bytes_in_the_end(seed, odd, fetch):
+    """a third of all answers is bad in some way; sizes of one byte to ten megabytes, few buffers"""
+    dice = random.Random(seed)
+    sizes = [1, 1000, 256 * 1024, 256 * 1024 + 1] + [int(2 ** dice.uniform(10, 23.3)) for _ in range(12)]
+
+    def serve(request, number, parallel):
+        whole, headers = request.server.content, request.headers
+        kind = dice.choice(["fine"] * 6 + ["cut", "reset", "503", "403", "whole", "range"])
+        if kind == "503":
+            return request.send(503)
+        if kind == "403" and "Range" in headers:
+            return request.send(403)
+        if kind == "reset":
+            request.close_connection = True
+            return
+        cut = dice.randrange(len(whole)) if kind == "cut" else None
+        if "Range" not in headers or kind == "whole":
+            return request.send(200, whole, cut=cut)
+        if kind == "range":
+            return request.send(206, whole[:10], [("Content-Range", f"bytes 0-9/{len(whole)}")])
+        request.send_range(cut=cut)
+
+    def entry(server):
+        def serve(request, number, parallel):
+            if dice.random() < 0.1:
+                return request.send(502)
+            request.send(302, headers=[("Location", f"http://localhost:{server.server_port}/s?{number}")])
+        return serve
+
+    lines = []
+    for i, size in enumerate(sizes):
+        server = odd(size, serve)
+        hub = odd(1, entry(server))
+        lines.append(f"http://127.0.0.1:{hub.server_port}/f " + server.line(f"f{i}").partition(" ")[2])
+    got = fetch(lines, give_up_ms=30000, buffer_bytes=dice.choice([1, 3 * MIB, 16 * MIB]))
+    assert got.ok(), got.message()
+    right(got, lines)
