@@ -430,6 +430,13 @@ def faulty(tmp_path, volume):
     return Faulty(tmp_path, volume)
 
 
+@pytest.fixture
+def root():
+    """for what only root can play: another uid, its files"""
+    if os.geteuid() != 0:
+        pytest.skip("only root can play another uid")
+
+
 MOUNT = 'mount -t tmpfs -o "$1" none "$2" || exit; disk=$2; shift 2; "$@"; status=$?; umount "$disk"; exit $status'
 
 

@@ -226,7 +226,7 @@ def test_offline_says_exactly_what_is_missing(models, filled, hostler, volume):
     assert filled.requests() == 0
 
 
-def test_a_volume_that_cannot_be_written_serves_what_is_complete(filled, hostler, volume):
+def test_a_volume_that_cannot_be_written_serves_what_is_complete(root, filled, hostler, volume):
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     let_through(volume)
     got = hostler.pull(f"hf:{REPO}", hub=filled, wrap=as_nobody, env={"LOG_FILE": "/dev/null"})
@@ -243,7 +243,7 @@ def test_a_volume_that_cannot_be_written_serves_what_is_complete(filled, hostler
     assert hint == f"sudo chown -R 65534:65534 {volume}, or run as uid 0"
 
 
-def test_any_uid_without_a_home_can_fill_a_volume_of_its_own(models, hub, hostler, tmp_path):
+def test_any_uid_without_a_home_can_fill_a_volume_of_its_own(root, models, hub, hostler, tmp_path):
     models.small(REPO)
     mine = tmp_path / "mine"
     mine.mkdir()
@@ -256,7 +256,7 @@ def test_any_uid_without_a_home_can_fill_a_volume_of_its_own(models, hub, hostle
     assert {p.lstat().st_uid for p in mine.rglob("*")} == {4711}
 
 
-def test_new_folders_take_group_and_mode_from_the_volume_s_root(models, hub, hostler, volume):
+def test_new_folders_take_group_and_mode_from_the_volume_s_root(root, models, hub, hostler, volume):
     models.small(REPO)
     os.chown(volume, -1, 4242)
     volume.chmod(0o2775)
