@@ -10,10 +10,12 @@
 
 static uint64_t left_of(int fd, int type, unsigned id)
 {
+    /* As QCMD() has it, which shifts a signed number too far. */
+    unsigned command = (unsigned)Q_GETQUOTA << SUBCMDSHIFT | ((unsigned)type & SUBCMDMASK);
     struct dqblk quota = {0};
     uint64_t limit;
 
-    if (syscall(SYS_quotactl_fd, (unsigned)fd, QCMD(Q_GETQUOTA, type), id, &quota) < 0)
+    if (syscall(SYS_quotactl_fd, (unsigned)fd, command, id, &quota) < 0)
         return UINT64_MAX;
     if (__builtin_mul_overflow(quota.dqb_bhardlimit, (uint64_t)1024, &limit) || limit == 0)
         return UINT64_MAX;
