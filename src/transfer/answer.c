@@ -22,9 +22,9 @@ static void PRINTF_LIKE(4, 5)
 
 static void fail(struct file *f, const struct err *err)
 {
-    (void)pthread_mutex_lock(&f->t->lock);
+    engine_lock(f->t);
     engine_fail(f, err);
-    (void)pthread_mutex_unlock(&f->t->lock);
+    engine_unlock(f->t);
 }
 
 /* Lets the source judge what its own origin says. False: it has spoken a last word. */
@@ -90,7 +90,7 @@ static bool turn_single(struct conn *c)
     struct file *f = c->file;
     bool alone;
 
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     alone = f->conns == 1;
     if (alone) {
         f->single = true;
@@ -98,7 +98,7 @@ static bool turn_single(struct conn *c)
         (void)ranges_take_from(&f->ranges, 0, &c->span);
         c->pos = 0;
     }
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     if (!alone)
         judge(c, RETRY_WHOLE, 200, "it sends the whole file for a part of it");
     return alone;
@@ -313,9 +313,9 @@ static void apply(struct conn *c, const struct retry_plan *plan)
     struct file *f = c->file;
 
     if (plan->next == RETRY_SINGLE) {
-        (void)pthread_mutex_lock(&c->t->lock);
+        engine_lock(c->t);
         f->single = true;
-        (void)pthread_mutex_unlock(&c->t->lock);
+        engine_unlock(c->t);
     }
     if ((plan->next == RETRY_RESOLVE || plan->next == RETRY_SINGLE) && c->link_id == f->link.id)
         schedule_forget_link(f);
@@ -450,9 +450,9 @@ void answer_end(struct conn *c, CURLcode result)
         name_issuer(c);
         retry(c);
     }
-    (void)pthread_mutex_lock(&c->t->lock);
+    engine_lock(c->t);
     fetch_stop(c);
-    (void)pthread_mutex_unlock(&c->t->lock);
+    engine_unlock(c->t);
 }
 
 void answer_slow(struct conn *c, enum retry_what what, const char *words)

@@ -8,14 +8,31 @@
 #include "sys/file.h"
 #include "transfer/engine.h"
 
-#define BLOCKED_MS 100 /* a hash that waits longer lets chunks go */
+#define BLOCKED_MS  100                 /* a hash that waits longer lets chunks go */
+#define BATCH_BYTES ((uint64_t)1 << 20) /* waking a thread for less costs more than it brings */
 
 static void push_lane(struct lane *lane, struct file *f, struct file **link)
 {
     *link = NULL;
     *lane->last = f;
     lane->last = link;
-    (void)pthread_cond_signal(&lane->work);
+}
+
+static void wake(struct lane *lane, unsigned wakes)
+{
+    while (wakes-- > 0)
+        (void)pthread_cond_signal(&lane->work);
+}
+
+void engine_unlock(struct transfer *t)
+{
+    unsigned hash = t->hash.wakes;
+    unsigned writers = t->write.wakes;
+
+    t->hash.wakes = t->write.wakes = 0;
+    (void)pthread_mutex_unlock(&t->lock);
+    wake(&t->hash, hash);
+    wake(&t->write, writers);
 }
 
 bool disk_hashable(const struct file *f)
@@ -30,20 +47,33 @@ bool disk_hashable(const struct file *f)
            ranges_readable(&f->ranges, &record);
 }
 
-void disk_kick_hash(struct file *f)
+/* Queues without waking anyone: the thread that does so looks at the queue next. */
+static bool queue_hash(struct file *f)
 {
     if (f->hash_queued || f->hashing || !disk_hashable(f))
-        return;
+        return false;
     f->hash_queued = true;
     push_lane(&f->t->hash, f, &f->next_hash);
+    return true;
+}
+
+static bool queue_write(struct file *f)
+{
+    if (f->write_queued || f->writing || f->write_first == NULL)
+        return false;
+    f->write_queued = true;
+    push_lane(&f->t->write, f, &f->next_write);
+    return true;
+}
+
+void disk_kick_hash(struct file *f)
+{
+    f->t->hash.wakes += queue_hash(f);
 }
 
 static void kick_write(struct file *f)
 {
-    if (f->write_queued || f->writing || f->write_first == NULL)
-        return;
-    f->write_queued = true;
-    push_lane(&f->t->write, f, &f->next_write);
+    f->t->write.wakes += queue_write(f);
 }
 
 void disk_release(struct file *f, struct chunk *c)
@@ -66,19 +96,45 @@ static void list_for_hash(struct file *f, struct chunk *c)
     c->for_hash = true;
 }
 
-void disk_put(struct file *f, struct chunk *c)
+/* Whether the hash has a good stretch before it, so that waking it pays. */
+static bool long_stretch(const struct file *f)
 {
+    uint64_t at = f->ranges.hashed;
+
+    for (const struct chunk *c = f->unhashed; c != NULL && c->offset == at; c = c->next_hash) {
+        at += c->len;
+        if (at - f->ranges.hashed >= BATCH_BYTES)
+            return true;
+    }
+    return false;
+}
+
+void disk_put(struct file *f, struct chunk *c, bool urgent)
+{
+    bool whole = c->len == f->ranges.size;
+
+    urgent = urgent || whole;
     list_for_hash(f, c);
     /* A small file in one piece is hashed first and written only if it is right. */
-    if (c->len < f->ranges.size) {
+    if (!whole) {
         c->for_writer = true;
         c->next = NULL;
         *f->write_last = c;
         f->write_last = &c->next;
         f->writes++;
-        kick_write(f);
+        if (urgent || (uint64_t)f->writes * POOL_CHUNK >= 2 * BATCH_BYTES)
+            kick_write(f);
     }
-    disk_kick_hash(f);
+    if (urgent || long_stretch(f))
+        disk_kick_hash(f);
+}
+
+void disk_kick_all(struct transfer *t)
+{
+    for (struct file *f = t->files; f != NULL; f = f->next) {
+        kick_write(f);
+        disk_kick_hash(f);
+    }
 }
 
 static void unlist(struct file *f, struct chunk *c)
@@ -129,8 +185,12 @@ bool disk_reclaim(struct transfer *t)
 /* The next file of a lane, waited for; NULL when the engine ends and nothing is left. */
 static struct file *next_of(struct transfer *t, struct lane *lane)
 {
-    while (lane->first == NULL && !t->quit)
+    while (lane->first == NULL && !t->quit) {
+        wake(&t->hash, t->hash.wakes);
+        wake(&t->write, t->write.wakes);
+        t->hash.wakes = t->write.wakes = 0;
         (void)pthread_cond_wait(&lane->work, &t->lock);
+    }
     return lane->first;
 }
 
@@ -146,7 +206,7 @@ static void *write_thread(void *ctx)
     struct transfer *t = ctx;
     struct file *f;
 
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     while ((f = next_of(t, &t->write)) != NULL) {
         pop(&t->write, f->next_write);
         f->write_queued = false;
@@ -155,11 +215,12 @@ static void *write_thread(void *ctx)
         if (f->abandoned)
             break;
         f->writing = false;
-        kick_write(f);
-        disk_kick_hash(f);
+        (void)queue_write(f);
+        if (f->ranges.hashed == f->ranges.size)
+            disk_kick_hash(f); /* it waits for the last write only */
         engine_settle(f);
     }
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     return NULL;
 }
 
@@ -170,7 +231,7 @@ static void *hash_thread(void *ctx)
     char *buf = NULL;
     struct file *f;
 
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     while ((f = next_of(t, &t->hash)) != NULL && !t->quit) {
         if (buf == NULL)
             buf = arena_alloc(&a, 1, POOL_CHUNK, 4096);
@@ -181,10 +242,10 @@ static void *hash_thread(void *ctx)
         if (f->abandoned)
             break;
         f->hashing = false;
-        disk_kick_hash(f);
+        (void)queue_hash(f);
         engine_settle(f);
     }
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     return NULL;
 }
 

@@ -145,6 +145,7 @@ struct event {
 
 struct lane {
     pthread_cond_t work;
+    unsigned wakes; /* to be done */
     struct file *first;
     struct file **last;
     pthread_t threads[ENGINE_THREADS_MAX];
@@ -201,6 +202,17 @@ static inline uint64_t engine_now(const struct transfer *t)
     return clock_now_ms(t->net.clock);
 }
 
+/*
+ * A thread that is woken while the lock is held would only wait for it, so wakes are counted under
+ * the lock and done when it is let go.
+ */
+static inline void engine_lock(struct transfer *t)
+{
+    (void)pthread_mutex_lock(&t->lock);
+}
+
+void engine_unlock(struct transfer *t);
+
 /* transfer.c; with the lock held */
 void engine_fail(struct file *f, const struct err *err);
 void engine_settle(struct file *f); /* ends f if it failed and all is put down */
@@ -208,7 +220,12 @@ void engine_done(struct file *f);
 void engine_wake(struct transfer *t);
 
 /* disk.c; with the lock held */
-void disk_put(struct file *f, struct chunk *c); /* a filled chunk, to hash and writer */
+/*
+ * A filled chunk, to hash and writer. They are woken for a good stretch, or if it is urgent, else
+ * by disk_kick_all().
+ */
+void disk_put(struct file *f, struct chunk *c, bool urgent);
+void disk_kick_all(struct transfer *t);
 void disk_kick_hash(struct file *f);
 bool disk_reclaim(struct transfer *t);              /* frees what can be read back later */
 void disk_release(struct file *f, struct chunk *c); /* if nobody wants it any more */

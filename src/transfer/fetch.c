@@ -21,7 +21,7 @@ static size_t room_at(uint64_t offset)
 }
 
 /* Hands over the chunk; with the lock held. */
-static void put_chunk(struct conn *c)
+static void put_chunk(struct conn *c, bool urgent)
 {
     struct chunk *chunk = c->chunk;
 
@@ -31,16 +31,16 @@ static void put_chunk(struct conn *c)
     if (chunk->len == 0 || c->file->ended)
         pool_put(&c->t->pool, chunk);
     else
-        disk_put(c->file, chunk);
+        disk_put(c->file, chunk, urgent);
 }
 
 void fetch_flush(struct conn *c)
 {
     if (c->chunk == NULL)
         return;
-    (void)pthread_mutex_lock(&c->t->lock);
-    put_chunk(c);
-    (void)pthread_mutex_unlock(&c->t->lock);
+    engine_lock(c->t);
+    put_chunk(c, true);
+    engine_unlock(c->t);
 }
 
 /* Nobody fetches bytes of that file before those of c, so the hash may be waiting for them. */
@@ -70,14 +70,16 @@ static bool next_chunk(struct conn *c)
 {
     struct transfer *t = c->t;
 
-    (void)pthread_mutex_lock(&t->lock);
-    put_chunk(c);
+    engine_lock(t);
+    put_chunk(c, false);
     if (may_take(c) || (disk_reclaim(t) && may_take(c)))
         c->chunk = pool_get(&t->pool);
     c->hungry = c->chunk == NULL;
-    if (c->hungry)
+    if (c->hungry) {
         t->starved++;
-    (void)pthread_mutex_unlock(&t->lock);
+        disk_kick_all(t);
+    }
+    engine_unlock(t);
     if (c->chunk == NULL)
         return false;
     c->chunk->offset = c->span.start;
@@ -90,10 +92,10 @@ static bool next_span(struct conn *c)
 {
     bool more;
 
-    (void)pthread_mutex_lock(&c->t->lock);
-    put_chunk(c);
+    engine_lock(c->t);
+    put_chunk(c, false);
     more = ranges_take_from(&c->file->ranges, c->pos, &c->span);
-    (void)pthread_mutex_unlock(&c->t->lock);
+    engine_unlock(c->t);
     return more;
 }
 
@@ -252,7 +254,7 @@ void fetch_stop(struct conn *c)
 {
     struct file *f = c->file;
 
-    put_chunk(c);
+    put_chunk(c, true);
     ranges_give(&f->ranges, c->span);
     (void)c->t->curl->multi_remove_handle(c->t->multi, c->request.easy);
     f->conns--;
@@ -292,7 +294,7 @@ void fetch_resume(struct transfer *t)
     struct conn *c;
 
     do {
-        (void)pthread_mutex_lock(&t->lock);
+        engine_lock(t);
         if (t->starved > 0)
             (void)disk_reclaim(t);
         c = next_paused(t, rate_open(&t->rate, t->now_ms));
@@ -300,7 +302,7 @@ void fetch_resume(struct transfer *t)
             c->hungry = false;
             t->starved--;
         }
-        (void)pthread_mutex_unlock(&t->lock);
+        engine_unlock(t);
         if (c != NULL) {
             c->paused = false;
             (void)t->curl->easy_pause(c->request.easy, CURLPAUSE_CONT);

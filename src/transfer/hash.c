@@ -110,9 +110,9 @@ static void finish(struct file *f)
     struct err err;
     int failed;
 
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     failed = digest_finish(&got, f->stream, &err);
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     if (failed < 0)
         hash_failed(f, &err);
     else if (!digest_eq(&got, &f->target.want))
@@ -130,7 +130,7 @@ static void hash_whole(struct file *f, struct chunk *c)
     bool right = false;
     int failed;
 
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     failed = digest_update(f->stream, c->data, c->len, &err) < 0 ||
                      digest_finish(&got, f->stream, &err) < 0
                  ? -1
@@ -139,7 +139,7 @@ static void hash_whole(struct file *f, struct chunk *c)
     errno = 0;
     if (right && out_write(&f->out, &(struct iovec){c->data, c->len}, 1, 0) < 0)
         failed = file_err(&err, "writing");
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     if (f->abandoned)
         return;
     ranges_written(&f->ranges, c->len);
@@ -160,9 +160,9 @@ static void hash_chunk(struct file *f, struct chunk *c)
     struct err err;
     int failed;
 
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     failed = digest_update(f->stream, c->data, c->len, &err);
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     if (f->abandoned)
         return;
     ranges_hash(&f->ranges, c->len);
@@ -178,9 +178,9 @@ static void hash_staged(struct file *f, char *buf, struct journal_range record)
     struct err err;
     int got;
 
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     got = hash_record(f, buf, record, &err);
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     if (f->abandoned)
         return;
     if (got < 0) {
@@ -202,11 +202,11 @@ static void hash_unchecked(struct file *f, char *buf)
     struct err err;
     int got;
 
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     got = read_back(f, buf, len, at, &err);
     if (got == 1)
         got = digest_update(f->stream, buf, len, &err) < 0 ? -1 : 1;
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     if (f->abandoned)
         return;
     if (got == 0 && f->target.verify_only)

@@ -11,8 +11,8 @@
 
 #include "text/num.h"
 
-/* Receive buffer of a connection: fewer, larger reads; 16 connections of it are 2 MiB. */
-#define RECEIVE_BYTES 131072L
+/* Receive buffer of a connection: fewer, larger reads; 16 connections of it are 4 MiB. */
+#define RECEIVE_BYTES 262144L
 
 struct net_config net_config_defaults(const struct net_config *net)
 {

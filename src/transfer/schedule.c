@@ -280,9 +280,9 @@ static void tick_pace(struct transfer *t, uint64_t now_ms)
 {
     bool limited;
 
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     limited = t->starved > 0 || t->rate.bps != 0;
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     for (struct host *h = t->hosts; h != NULL; h = h->next) {
         enum pace_change change =
             pace_tick(h->pace, h->active, limited || now_ms < h->not_before_ms, now_ms);
@@ -307,9 +307,9 @@ static void tick_bps(struct transfer *t, uint64_t now_ms)
     t->bps_at = (t->bps_at + 1) % slots;
     oldest = t->bps_bytes[t->bps_at];
     t->bps_bytes[t->bps_at] = received;
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     t->bps = (received - oldest) * 1000 / (slots * passed);
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
 }
 
 void schedule_ticks(struct transfer *t)
@@ -320,6 +320,9 @@ void schedule_ticks(struct transfer *t)
         return;
     t->tick_ms = now_ms;
     tick_conns(t, now_ms);
+    engine_lock(t);
+    disk_kick_all(t);
+    engine_unlock(t);
     tick_bps(t, now_ms);
     if (now_ms - t->pace_ms >= PACE_TICK_MS) {
         t->pace_ms = now_ms;

@@ -151,9 +151,9 @@ static void stop_failed(struct transfer *t)
 
         if (c->file == NULL || !(c->file->failed || c->file->ended))
             continue;
-        (void)pthread_mutex_unlock(&t->lock);
+        engine_unlock(t);
         fetch_flush(c);
-        (void)pthread_mutex_lock(&t->lock);
+        engine_lock(t);
         fetch_stop(c);
     }
     for (struct file *f = t->files; f != NULL; f = f->next)
@@ -181,7 +181,7 @@ static void *net_thread(void *ctx)
     struct transfer *t = ctx;
     int running;
 
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     while (!t->quit) {
         uint64_t wait_ms;
 
@@ -190,21 +190,21 @@ static void *net_thread(void *ctx)
         reap(t);
         begin(t);
         schedule(t);
-        (void)pthread_mutex_unlock(&t->lock);
+        engine_unlock(t);
         fetch_resume(t);
         (void)t->curl->multi_perform(t->multi, &running);
         read_results(t);
         schedule_ticks(t);
-        (void)pthread_mutex_lock(&t->lock);
+        engine_lock(t);
         wait_ms = schedule_wait_ms(t);
         t->sleeping = wait_ms > 0;
-        (void)pthread_mutex_unlock(&t->lock);
+        engine_unlock(t);
         if (wait_ms > 0)
             (void)t->curl->multi_poll(t->multi, NULL, 0, (int)wait_ms, NULL);
-        (void)pthread_mutex_lock(&t->lock);
+        engine_lock(t);
         t->sleeping = false;
     }
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     return NULL;
 }
 
@@ -288,12 +288,12 @@ int transfer_add(struct transfer *t, const struct transfer_target *target, struc
         (void)ranges_take(&f->ranges, target->size, &all);
         ranges_written(&f->ranges, target->size);
     }
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     *t->queue_last = f;
     t->queue_last = &f->next;
     t->unreported++;
     engine_wake(t);
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     return 0;
 }
 
@@ -333,11 +333,11 @@ struct transfer_event transfer_next(struct transfer *t, uint64_t wait_ms)
     bool got;
 
     for (int turn = 0; turn < 2; turn++) {
-        (void)pthread_mutex_lock(&t->lock);
+        engine_lock(t);
         got = pop_event(t, &event);
         if (!got && t->unreported == 0)
             event.kind = TRANSFER_IDLE;
-        (void)pthread_mutex_unlock(&t->lock);
+        engine_unlock(t);
         if (got || event.kind == TRANSFER_IDLE || turn == 1)
             break;
         wait_event(t, wait_ms);
@@ -356,7 +356,7 @@ struct transfer_progress transfer_progress(struct transfer *t, const void *user)
 {
     struct transfer_progress all = {0};
 
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     if (user == NULL)
         all = (struct transfer_progress){.received_bytes = t->received,
                                          .staged_bytes = t->ended_staged,
@@ -373,7 +373,7 @@ struct transfer_progress transfer_progress(struct transfer *t, const void *user)
             all.hashed_bytes += one.hashed_bytes;
         }
     }
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     return all;
 }
 
@@ -429,7 +429,7 @@ void transfer_cancel(struct transfer *t, bool (*pick)(const void *user, void *ct
     int waited = 0;
 
     (void)err_set(&why, ERR_INTERRUPTED, "cancelled");
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     cancel_queued(t, pick, ctx, &why);
     for (struct file *f = t->files; f != NULL; f = f->next)
         if (!f->ended && picked(f, pick, ctx)) {
@@ -445,7 +445,7 @@ void transfer_cancel(struct transfer *t, bool (*pick)(const void *user, void *ct
             f->abandoned = true;
             end(f, TRANSFER_FAILED, &why);
         }
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
 }
 
 /* True when the thread has ended; one that hangs is left to the end of the process. */
@@ -486,13 +486,13 @@ void transfer_free(struct transfer **transfer)
         return;
     if (t->thread != 0)
         transfer_cancel(t, NULL, NULL);
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     t->quit = true;
     t->sleeping = t->multi != NULL;
     engine_wake(t);
     (void)pthread_cond_broadcast(&t->hash.work);
     (void)pthread_cond_broadcast(&t->write.work);
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     if (!join_all(t))
         return; /* a thread that hangs may still look at all of this */
     while (pop_event(t, &event))

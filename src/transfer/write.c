@@ -80,9 +80,9 @@ void write_turn(struct file *f)
     int failed;
 
     assert(n > 0);
-    (void)pthread_mutex_unlock(&t->lock);
+    engine_unlock(t);
     failed = write_and_note(f, run, n, &err);
-    (void)pthread_mutex_lock(&t->lock);
+    engine_lock(t);
     if (f->abandoned)
         return;
     for (int i = 0; i < n; i++) {
