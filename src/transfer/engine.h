@@ -188,6 +188,7 @@ struct transfer {
     struct host *hosts;
     struct conn conns[ENGINE_CONNS];
     struct rate rate;
+    bool throttled; /* it held something up since the pace was looked at */
     uint32_t random;
     uint64_t now_ms; /* when this turn of its loop began */
     uint64_t pace_ms;

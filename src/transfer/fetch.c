@@ -167,7 +167,7 @@ static size_t on_body(void *ctx, const char *data, size_t len)
     if (!c->accepted)
         return drain(c, len);
     if (c->counted == 0 && !rate_open(&c->t->rate, c->t->now_ms)) {
-        c->paused = true;
+        c->paused = c->t->throttled = true;
         return CURL_WRITEFUNC_PAUSE;
     }
     if (len > c->counted)

@@ -281,7 +281,8 @@ static void tick_pace(struct transfer *t, uint64_t now_ms)
     bool limited;
 
     engine_lock(t);
-    limited = t->starved > 0 || t->rate.bps != 0;
+    limited = t->starved > 0 || t->throttled;
+    t->throttled = false;
     engine_unlock(t);
     for (struct host *h = t->hosts; h != NULL; h = h->next) {
         enum pace_change change =

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../check.h"
+#include "scripted.h"
 #include "sys/stop.h"
 
 #define SIZE ((size_t)3000000)
@@ -237,6 +237,146 @@ static void a_lie_of_the_journal_is_found_and_asked_for(void **state)
     assert_int_equal(transfer_progress(f->t, NULL).staged_bytes, 0);
 }
 
+/* Lets the file come from a server that plays the answers. */
+static void serve(struct fixture *f, struct scripted *server, const char *const *answers)
+{
+    struct err err;
+
+    scripted_start(server, answers);
+    assert_int_equal(
+        url_parse(&f->origin.url, &f->arena,
+                  str_from(str_format(&f->arena, "http://127.0.0.1:%u/file", server->port)), &err),
+        0);
+}
+
+static void hello(struct fixture *f, struct transfer_target *file)
+{
+    struct err err;
+
+    *file = target(f);
+    file->size = 5;
+    assert_int_equal(
+        digest_parse(&file->want,
+                     STR("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"), &err),
+        0);
+}
+
+static void a_small_file_comes_in_one_request_and_leaves_no_journal(void **state)
+{
+    static const char *const answers[] = {"HTTP/1.1 200 O\r\nContent-Length: 5\r\n\r\nhello", NULL};
+    struct fixture *f = *state;
+    struct transfer_target file;
+    struct scripted server;
+    char back[5];
+    struct err err;
+
+    hello(f, &file);
+    file.journal = journal_open(&(struct journal_claims){0}, &f->arena, f->dirfd, "journal",
+                                &(struct journal_file){file.want, 5}, &err);
+    assert_non_null(file.journal);
+    serve(f, &server, answers);
+    add(f, &file);
+    assert_int_equal(next(f).kind, TRANSFER_DONE);
+    assert_null(strstr(server.requests[0], "Range:"));
+    assert_int_equal(pread(f->fd, back, 5, 0), 5);
+    assert_memory_equal(back, "hello", 5);
+    assert_int_equal(faccessat(f->dirfd, "journal", F_OK, 0), -1);
+    journal_close(&file.journal);
+    scripted_stop(&server);
+}
+
+static void wrong_bytes_are_asked_for_once_more_and_then_named(void **state)
+{
+    static const char *const answers[] = {"HTTP/1.1 200 O\r\nContent-Length: 5\r\n\r\nhallo",
+                                          "HTTP/1.1 200 O\r\nContent-Length: 5\r\n\r\nhallo",
+                                          "HTTP/1.1 200 O\r\nContent-Length: 5\r\n\r\nhello", NULL};
+    struct fixture *f = *state;
+    struct transfer_target file;
+    struct scripted server;
+
+    hello(f, &file);
+    serve(f, &server, answers);
+    add(f, &file);
+    expect_failure(f, ERR_DIGEST, "it should be 2cf24dba5fb0a30e26e83b2ac5b9e29e");
+    assert_int_equal(server.asked, 2);
+    scripted_stop(&server);
+}
+
+static void what_an_earlier_run_left_wrong_is_no_fault_of_the_origin(void **state)
+{
+    static const char *const answers[] = {"HTTP/1.1 200 O\r\nContent-Length: 5\r\n\r\nhallo",
+                                          "HTTP/1.1 200 O\r\nContent-Length: 5\r\n\r\nhello", NULL};
+    struct fixture *f = *state;
+    struct transfer_target file;
+    struct scripted server;
+
+    hello(f, &file);
+    file.claims_all = true;
+    serve(f, &server, answers);
+    add(f, &file);
+    assert_int_equal(next(f).kind, TRANSFER_DONE);
+    assert_int_equal(server.asked, 2);
+    scripted_stop(&server);
+}
+
+static void a_volume_that_cannot_be_written_is_named(void **state)
+{
+    static const char *const small[] = {"HTTP/1.1 200 O\r\nContent-Length: 5\r\n\r\nhello", NULL};
+    static char large[400] = "HTTP/1.1 200 O\r\nContent-Length: 3000000\r\n\r\n";
+    const char *const cut[] = {large, NULL};
+    struct fixture *f = *state;
+    struct transfer_target file;
+    struct scripted server;
+
+    hello(f, &file);
+    file.fd = f->dirfd;
+    serve(f, &server, small);
+    add(f, &file);
+    expect_failure(f, ERR_VOLUME, "org/m: file: writing");
+    scripted_stop(&server);
+
+    file = target(f);
+    file.fd = f->dirfd;
+    memset(large + strlen(large), 'x', 300);
+    serve(f, &server, cut);
+    add(f, &file);
+    expect_failure(f, ERR_VOLUME, "org/m: file: writing at 0");
+    scripted_stop(&server);
+}
+
+static void a_file_that_cannot_be_read_back_is_named(void **state)
+{
+    struct fixture *f = *state;
+    struct transfer_target file = target(f);
+
+    file.fd = f->dirfd;
+    file.verify_only = true;
+    add(f, &file);
+    expect_failure(f, ERR_VOLUME, "org/m: file: reading back at 0");
+}
+
+static int refuses(const void *ctx, const struct http_answer *answer, struct err *err)
+{
+    return answer->status == 302 ? err_set(err, ERR_AUTH, "%s", (const char *)ctx) : 0;
+}
+
+static void the_source_judges_what_its_origin_says(void **state)
+{
+    static const char *const answers[] = {
+        "HTTP/1.1 302 F\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", NULL};
+    struct fixture *f = *state;
+    struct transfer_target file;
+    struct scripted server;
+
+    hello(f, &file);
+    f->origin.judge = refuses;
+    f->origin.judge_ctx = "it is gated";
+    serve(f, &server, answers);
+    add(f, &file);
+    expect_failure(f, ERR_AUTH, "it is gated");
+    scripted_stop(&server);
+}
+
 static void who_cancels_gets_every_file_back_as_interrupted(void **state)
 {
     struct fixture *f = *state;
@@ -323,6 +463,12 @@ int main(void)
         TEST(what_is_staged_whole_is_done_without_a_request),
         TEST(what_a_journal_proves_is_done_without_a_request),
         TEST(a_lie_of_the_journal_is_found_and_asked_for),
+        TEST(a_small_file_comes_in_one_request_and_leaves_no_journal),
+        TEST(wrong_bytes_are_asked_for_once_more_and_then_named),
+        TEST(what_an_earlier_run_left_wrong_is_no_fault_of_the_origin),
+        TEST(a_volume_that_cannot_be_written_is_named),
+        TEST(a_file_that_cannot_be_read_back_is_named),
+        TEST(the_source_judges_what_its_origin_says),
         TEST(who_cancels_gets_every_file_back_as_interrupted),
         TEST(only_what_is_picked_is_cancelled),
         TEST(a_disk_that_hangs_holds_up_nobody_for_more_than_a_second),
