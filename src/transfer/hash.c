@@ -137,7 +137,7 @@ static void hash_whole(struct file *f, struct chunk *c)
                  : 0;
     right = failed == 0 && digest_eq(&got, &f->target.want);
     errno = 0;
-    if (right && out_write(&f->out, &(struct iovec){c->data, c->len}, 1, 0) < 0)
+    if (right && out_write(&f->out, &(struct iovec){c->data, c->len}, 1, 0, true) < 0)
         failed = file_err(&err, "writing");
     engine_lock(t);
     if (f->abandoned)

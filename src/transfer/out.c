@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -71,12 +70,12 @@ static ssize_t write_once(struct out *o, const struct iovec *iov, int n, off_t o
     return pwritev2(o->fd, iov, n, offset, 0);
 }
 
-int out_write(struct out *o, struct iovec *iov, int n, off_t offset)
+int out_write(struct out *o, struct iovec *iov, int n, off_t offset, bool keep)
 {
     ssize_t wrote;
 
     while (n > 0) {
-        wrote = write_once(o, iov, n, offset);
+        wrote = keep ? pwritev2(o->fd, iov, n, offset, 0) : write_once(o, iov, n, offset);
         if (wrote < 0 && errno == EINTR)
             continue;
         if (wrote <= 0)

@@ -9,6 +9,7 @@
 #ifndef TRANSFER_OUT_H
 #define TRANSFER_OUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -24,9 +25,10 @@ void out_init(struct out *o, int fd, uint64_t size);
 
 /*
  * Writes all of iov (which is used up) at offset. 0, or -1 with errno. Data that starts and ends on
- * pages, in memory too, goes the fastest way.
+ * pages, in memory too, goes the fastest way. keep: it will be read back, so it shall stay in the
+ * page cache for a while.
  */
-int out_write(struct out *o, struct iovec *iov, int n, off_t offset);
+int out_write(struct out *o, struct iovec *iov, int n, off_t offset, bool keep);
 
 void out_done(struct out *o);
 

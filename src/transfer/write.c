@@ -11,21 +11,22 @@
 
 #define WRITE_CHUNKS 4 /* of one system call */
 
-static int write_run(struct file *f, struct chunk *const *run, int n)
+static int write_run(struct file *f, struct chunk *const *run, int n, bool keep)
 {
     struct iovec iov[WRITE_CHUNKS];
 
     for (int i = 0; i < n; i++)
         iov[i] = (struct iovec){run[i]->data, run[i]->len};
-    return out_write(&f->out, iov, n, (off_t)run[0]->offset);
+    return out_write(&f->out, iov, n, (off_t)run[0]->offset, keep);
 }
 
-static int write_and_note(struct file *f, struct chunk *const *chunks, int n, struct err *err)
+static int write_and_note(struct file *f, struct chunk *const *chunks, int n, bool keep,
+                          struct err *err)
 {
     for (int i = 0; i < n; i++)
         chunks[i]->crc = digest_crc32c(0, chunks[i]->data, chunks[i]->len);
     errno = 0;
-    if (write_run(f, chunks, n) < 0)
+    if (write_run(f, chunks, n, keep) < 0)
         return file_err(err, "%s: writing at %llu", f->target.name,
                         (unsigned long long)chunks[0]->offset);
     for (int i = 0; i < n && f->target.journal != NULL; i++)
@@ -77,11 +78,14 @@ void write_turn(struct file *f)
     struct chunk *run[WRITE_CHUNKS] = {0};
     struct err err;
     int n = take_run(f, run);
+    bool keep;
     int failed;
 
     assert(n > 0);
+    /* What is farther ahead of the hash than memory reaches will be read back. */
+    keep = run[0]->offset > f->ranges.hashed + t->net.buffer_bytes;
     engine_unlock(t);
-    failed = write_and_note(f, run, n, &err);
+    failed = write_and_note(f, run, n, keep, &err);
     engine_lock(t);
     if (f->abandoned)
         return;

@@ -77,7 +77,7 @@ static int put(struct out *o, struct fixture *f, size_t from, size_t cut, size_t
 {
     struct iovec iov[] = {{f->data + from, cut - from}, {f->data + cut, to - cut}};
 
-    return out_write(o, iov, 2, (off_t)from);
+    return out_write(o, iov, 2, (off_t)from, false);
 }
 
 static void expect_all(struct fixture *f)
@@ -106,6 +106,19 @@ static void a_large_file_goes_past_the_page_cache(void **state)
     put_all(&o, f);
     assert_int_equal(flagged, 4);
     assert_int_equal(o.way, OUT_UNCACHED);
+    expect_all(f);
+    out_done(&o);
+}
+
+static void what_will_be_read_back_stays_in_it(void **state)
+{
+    struct fixture *f = *state;
+    struct iovec iov = {f->data, SIZE};
+    struct out o;
+
+    out_init(&o, f->fd, BIG);
+    assert_int_equal(out_write(&o, &iov, 1, 0, true), 0);
+    assert_int_equal(flagged, 0);
     expect_all(f);
     out_done(&o);
 }
@@ -175,6 +188,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_large_file_goes_past_the_page_cache),
+        TEST(what_will_be_read_back_stays_in_it),
         TEST(a_small_file_stays_in_it),
         TEST(where_the_kernel_is_older_another_way_is_found),
         TEST(short_and_interrupted_writes_go_on),
