@@ -443,6 +443,6 @@ def test_a_complete_model_loads_no_library_and_opens_no_socket(models, hub, host
     got = hostler.pull("hf:org/tiny", wrap=strace, env={"ASAN_OPTIONS": "detect_leaks=0"})
     assert got.rc == 0, got.stderr
     calls = trace.read_text()
-    assert "socket(" not in calls and "clone" not in calls
+    assert not re.search(r"^\d+ +(socket|clone3?|fork|vfork)\(", calls, re.M), calls
     libraries = set(re.findall(r'"[^"]*/(lib[a-z+]+)[^"/]*\.so[^"]*"[^\n]* = \d', calls))
     assert libraries - {"libasan", "libubsan", "libtsan", "libm", "libgcc", "libstdc++"} == {"libc"}

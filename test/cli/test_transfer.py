@@ -375,7 +375,7 @@ def test_staged_bytes_that_were_changed_are_fetched_again(served, fetch):
     first = fetch(lines)
     assert not first.ok()
     kept = first.totals["received"]
-    assert kept >= 2 * MIB
+    assert kept >= MIB
     served.clear_faults()
     with open(first.folder / "model.safetensors", "r+b") as staged:
         staged.seek(300_000)

@@ -58,7 +58,7 @@ static void act(struct world *w, size_t i)
         kill_host(h);
         begin(w, i);
         break;
-    case 1: w->paused_until_ms[i] = w->now_ms + draw(w, 3 * TAKEOVER); break;
+    case 1: w->paused_until_ms[i] = w->now_ms + draw(w, (uint64_t)3 * TAKEOVER); break;
     case 2: lease_release(&h->lease); break;
     default:
         lease_keeper_beat(h->keeper);
