@@ -154,7 +154,8 @@ static int read_file(void *ctx, struct str path, const struct json *value)
     if (digest_parse(&file.digest, sha256.len > 0 ? sha256 : blob_id, r->err) < 0 ||
         (sha256.len > 0) != (file.digest.kind == DIGEST_SHA256))
         return bad_entry(r, path, "not the digest");
-    if (file.size > MANIFEST_SIZE_MAX || blob_id.len > DIGEST_HEX || xet.len > HF_XET_HEX)
+    if (file.size > MANIFEST_SIZE_MAX || blob_id.len > DIGEST_HEX || xet.len > HF_XET_HEX ||
+        !str_is_hex(blob_id) || !str_is_hex(xet))
         return bad_entry(r, path, "size or hash out of range");
     file.path = str_dup(r->arena, path);
     file.oid = str_dup(r->arena, blob_id);

@@ -35,11 +35,6 @@ static const char *path_of(struct arena *a, const char *folder, const char *revi
     return sealed_path(a, folder, b.ptr);
 }
 
-static bool is_hex(struct str s)
-{
-    return s.len == strspn(s.ptr, "0123456789abcdef");
-}
-
 /* "file <digest> <size> <oid> <xet> <wanted> <path>" */
 static bool parse_file(struct model_file *out, struct arena *a, struct str line)
 {
@@ -55,7 +50,7 @@ static bool parse_file(struct model_file *out, struct arena *a, struct str line)
         !sealed_number(&wanted, &line) || !sealed_word(&path, a, &line) || line.len > 0)
         return false;
     if (digest_parse(&out->digest, digest, &ignored) < 0 || out->size > MANIFEST_SIZE_MAX ||
-        wanted > 1 || !is_hex(oid) || oid.len > DIGEST_HEX || !is_hex(xet) ||
+        wanted > 1 || !str_is_hex(oid) || oid.len > DIGEST_HEX || !str_is_hex(xet) ||
         (xet.len != 0 && xet.len != DIGEST_HEX) || relpath_check(path, &ignored) < 0)
         return false;
     out->oid = oid.ptr;

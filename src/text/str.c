@@ -33,6 +33,15 @@ bool str_ends(struct str s, struct str tail)
     return s.len >= tail.len && str_eq((struct str){s.ptr + (s.len - tail.len), tail.len}, tail);
 }
 
+bool str_is_hex(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (!(s.ptr[i] >= '0' && s.ptr[i] <= '9') && !(s.ptr[i] >= 'a' && s.ptr[i] <= 'f'))
+            return false;
+    }
+    return true;
+}
+
 int str_cmp(struct str a, struct str b)
 {
     size_t len = a.len < b.len ? a.len : b.len;

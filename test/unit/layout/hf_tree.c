@@ -104,6 +104,11 @@ static void what_is_no_listing_is_not_found(void **state)
         "{\"format_version\":1,\"files\":{\"a\":{\"size\":1,\"blob_id\":\"" XET "\"}}}",
         "{\"format_version\":1,\"files\":{\"a\":{\"size\":1,\"blob_id\":\"" COMMIT_A
         "\",\"lfs_sha256\":\"" COMMIT_A "\"}}}",
+        /* what would tear the listing when it is written again */
+        "{\"format_version\":1,\"files\":{\"a\":{\"size\":1,\"blob_id\":\"a\\\"\",\"lfs_sha256\":"
+        "\"" XET "\"}}}",
+        "{\"format_version\":1,\"files\":{\"a\":{\"size\":1,\"blob_id\":\"" COMMIT_A
+        "\",\"xet_hash\":\"\\\\\"}}}",
         "{\"format_version\":1,\"files\":{\"../a\":{\"size\":1,\"blob_id\":\"" COMMIT_A "\"}}}",
         "{\"format_version\":1,\"files\":{\"/a\":{\"size\":1,\"blob_id\":\"" COMMIT_A "\"}}}",
         "{\"format_version\":1,\"files\":{\"a\":{\"size\":1,\"blob_id\":\"" COMMIT_A

@@ -51,6 +51,19 @@ static void starts_and_ends_compare_only_what_is_there(void **state)
     assert_false(str_ends(STR("a.jsonl"), STR(".json")));
 }
 
+static void hex_is_lower_case_and_nothing_else(void **state)
+{
+    (void)state;
+    assert_true(str_is_hex(STR("0123456789abcdef")));
+    assert_true(str_is_hex((struct str){0}));
+    assert_false(str_is_hex(STR("A")));
+    assert_false(str_is_hex(STR("g")));
+    assert_false(str_is_hex(STR("12\\")));
+    assert_false(str_is_hex(STR("`")));
+    assert_false(str_is_hex(STR("/")));
+    assert_false(str_is_hex(STR(":")));
+}
+
 static void order_is_that_of_bytes_prefix_first(void **state)
 {
     (void)state;
@@ -148,6 +161,7 @@ int main(void)
         cmocka_unit_test(equality_looks_at_every_byte),
         cmocka_unit_test(only_ascii_letters_are_folded),
         cmocka_unit_test(starts_and_ends_compare_only_what_is_there),
+        cmocka_unit_test(hex_is_lower_case_and_nothing_else),
         cmocka_unit_test(order_is_that_of_bytes_prefix_first),
         cmocka_unit_test(trim_takes_blanks_at_both_ends_only),
         cmocka_unit_test(cut_takes_what_is_before_the_separator),
