@@ -69,16 +69,15 @@ class Origin:
         (folder / "revision.json").write_text(json.dumps(info))
         pages = [repo.tree()[i:i + PAGE] for i in range(0, max(len(repo.files), 1), PAGE)]
         for i, page in enumerate(pages):
-            (folder / f"tree{i}.json").write_text(json.dumps(page))
+            (folder / f"tree{i or ''}.json").write_text(json.dumps(page))
         json_type = "default_type application/json;"
         yield f"location ~ ^/api/models/{repo.name}/revision/.+$ {{ {json_type} alias {folder}/revision.json; }}"
         tree = f"/api/models/{repo.name}/tree/{COMMIT}"
-        for i in range(len(pages)):
-            link = ""
-            if i + 1 < len(pages):
-                link = f"add_header Link '<{self.url}{tree}/page{i + 1}>; rel=\"next\"';"
-            where = f"= {tree}" if i == 0 else f"= {tree}/page{i}"
-            yield f"location {where} {{ {json_type} alias {folder}/tree{i}.json; {link} }}"
+        # the next page of page n, which ?cursor=n asks for, is n + 1; the last one has no Link
+        after = "".join(f"if ($arg_cursor = '{i or ''}') {{ set $next '<{self.url}{tree}?cursor={i + 1}>; rel=\"next\"'; }} "
+                        for i in range(len(pages) - 1))
+        yield (f"location = {tree} {{ {json_type} set $next ''; {after} add_header Link $next; "
+               f"alias {folder}/tree$arg_cursor.json; }}")
         resolve = f"/{repo.name}/resolve/{COMMIT}/"
         if repo.lfs:
             yield (f"location {resolve} {{ add_header X-Repo-Commit {COMMIT} always; "
