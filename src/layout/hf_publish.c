@@ -47,7 +47,7 @@ static int publish_one(const struct layout_place *p, const struct model_file *fi
     if (fstat(item->fd, &st) < 0)
         return file_err(err, "%s/blobs/%s", p->shown, item->to);
     hf_record(p, &file->digest, &st);
-    staging_published(p->staging_fd, staged);
+    staging_published(staged);
     return 0;
 }
 
@@ -64,7 +64,7 @@ int hf_publish_blobs(struct layout_place *p, const struct model_file *const *fil
         char *hex = arena_array(&scratch, char, DIGEST_HEX + 1);
 
         items[i] = (struct publish_item){.fd = staged[i]->fd,
-                                         .from_dirfd = p->staging_fd,
+                                         .from_dirfd = staged[i]->dirfd,
                                          .from = staged[i]->part,
                                          .to_dirfd = s->blobs_fd,
                                          .to = digest_format(&files[i]->digest, hex),
@@ -80,7 +80,7 @@ int hf_publish_blobs(struct layout_place *p, const struct model_file *const *fil
         if (!replace && is_there(&there, p, files[i], items[i].to, err) < 0)
             return -1;
         if (there)
-            staging_discard(p->staging_fd, staged[i]);
+            staging_discard(staged[i]);
         else if (publish_one(p, files[i], staged[i], &items[i], err) < 0)
             return -1;
     }

@@ -33,6 +33,9 @@ struct layout_config {
     void *notice_ctx;
 };
 
+/* The lease's name in a staging directory. */
+#define LAYOUT_LEASE "lease"
+
 /* One model's place in a store. One thread. */
 struct layout_place {
     const struct layout *layout;
@@ -75,6 +78,15 @@ struct layout {
     /* An unverified blob proved right: record it; elsewhere: bring it in (reflink, link, copy). */
     int (*take)(struct layout_place *p, const struct model_file *file,
                 const struct blob_found *found, struct err *err);
+    /*
+     * Where models share blobs: the directory in which this file is staged, made now, with a lease
+     * of its own (LAYOUT_LEASE) beside the staging, so that of two models that share a blob one
+     * fetches it. *ret_dirfd is -1 for a file that is staged in staging_fd under the model's own
+     * lease. NULL: all files are. A directory that is left is taken away again when it is empty.
+     */
+    int (*open_staging)(int *ret_dirfd, struct layout_place *p, const struct model_file *file,
+                        struct err *err);
+    void (*leave_staging)(struct layout_place *p, const struct model_file *file, int *dirfd);
     /* Staged, verified files become blobs: synced together, then renamed. */
     int (*publish_blobs)(struct layout_place *p, const struct model_file *const *files,
                          struct staging *const *staged, size_t count, bool replace,

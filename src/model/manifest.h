@@ -30,6 +30,11 @@ struct manifest {
     const char *commit;       /* hf: 40 hex digits; ollama: digest of the manifest */
     struct model_file *files; /* the whole listing, sorted by path, no path twice */
     size_t file_count;
+    /*
+     * The publisher's own text of it, where readers of the store want it byte for byte (ollama: its
+     * manifest, whose sha256 is the commit); else ptr is NULL.
+     */
+    struct str raw;
 };
 
 /*

@@ -9,8 +9,6 @@
 #include "pull/tell.h"
 #include "sys/stop.h"
 
-#define LEASE_NAME "lease"
-
 /* How often those who may not fetch look whether somebody else has. */
 #define LOOK_AGAIN_MS 1000
 
@@ -322,7 +320,7 @@ static int try_lease(struct job *job, struct err *err)
         if (job->pull->keeper == NULL)
             return -1;
     }
-    name = (struct lease_name){job->place.staging_fd, LEASE_NAME, job_name(job)};
+    name = (struct lease_name){job->place.staging_fd, LAYOUT_LEASE, job_name(job)};
     return lease_try(&job->lease, &job->watch, job->pull->keeper, &name, err);
 }
 

@@ -279,7 +279,7 @@ int staging_open(struct staging *out, struct arena *a, int dirfd, const char *to
                  const struct journal_file *file, struct err *err)
 {
     ARENA_SCOPED scratch = {0};
-    struct opening o = {.arena = a, .scratch = &scratch, .dirfd = dirfd, .file = file, .s.fd = -1};
+    struct opening o = {.arena = a, .scratch = &scratch, .dirfd = dirfd, .file = file, .s = {.fd = -1, .dirfd = dirfd}};
 
     assert(file->want.kind != DIGEST_NONE);
     staged_name(o.s.part, &file->want, token, STAGED_PART);
@@ -299,15 +299,15 @@ void staging_close(struct staging *s)
     s->fd = -1;
 }
 
-void staging_discard(int dirfd, struct staging *s)
+void staging_discard(struct staging *s)
 {
     staging_close(s);
-    (void)unlinkat(dirfd, s->part, 0);
-    (void)unlinkat(dirfd, s->journal_name, 0);
+    (void)unlinkat(s->dirfd, s->part, 0);
+    (void)unlinkat(s->dirfd, s->journal_name, 0);
 }
 
-void staging_published(int dirfd, struct staging *s)
+void staging_published(struct staging *s)
 {
     staging_close(s);
-    (void)unlinkat(dirfd, s->journal_name, 0);
+    (void)unlinkat(s->dirfd, s->journal_name, 0);
 }

@@ -24,6 +24,7 @@
 
 struct staging {
     int fd;
+    int dirfd; /* of the staging directory; the caller's, open as long as this */
     char part[128]; /* names beneath the staging directory */
     char journal_name[128];
     struct journal *journal;
@@ -43,10 +44,10 @@ int staging_open(struct staging *out, struct arena *a, int dirfd, const char *to
 void staging_close(struct staging *s);
 
 /* Closes and removes both files (after publishing by link, or when it proved useless). */
-void staging_discard(int dirfd, struct staging *s);
+void staging_discard(struct staging *s);
 
 /* Removes only the journal: the part has been renamed to its place. Closes. */
-void staging_published(int dirfd, struct staging *s);
+void staging_published(struct staging *s);
 
 /*
  * Bytes that dead staging of this directory occupies (st_blocks), by holders other than token: the

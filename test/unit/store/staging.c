@@ -75,7 +75,7 @@ static void a_new_file_is_preallocated_and_claims_nothing(void **state)
     assert_int_equal(staging.claims.len, 0);
     assert_false(staging.claims_all);
     assert_false(scratch_has(s, staging.journal_name));
-    staging_discard(s->fd, &staging);
+    staging_discard(&staging);
     assert_false(scratch_has(s, staging.part));
     assert_int_equal(names(s), 0);
 }
@@ -97,7 +97,7 @@ static void a_dead_holder_s_file_is_adopted_in_place(void **state)
     assert_int_equal(byte_at(&staging, 2 << 20), 8);
     assert_false(scratch_has(s, old.part));
     assert_false(scratch_has(s, old.journal_name));
-    staging_published(s->fd, &staging);
+    staging_published(&staging);
     assert_true(scratch_has(s, staging.part));
     assert_false(scratch_has(s, staging.journal_name));
 }
@@ -217,7 +217,7 @@ static void a_file_is_made_as_long_where_space_cannot_be_taken(void **state)
     assert_int_equal(fstat(staging.fd, &st), 0);
     assert_int_equal(st.st_size, BIG);
     assert_int_equal(st.st_blocks, 0);
-    staging_discard(s->fd, &staging);
+    staging_discard(&staging);
 }
 
 static void a_disk_that_fills_up_keeps_what_is_staged_and_gives_back_the_rest(void **state)
@@ -485,7 +485,7 @@ static void names_that_are_not_ours_are_passed_over(void **state)
     assert_int_equal(staging_claimed_bytes(s->fd, &want, 5), 0);
     staging = opened(s, OURS, 5);
     assert_false(staging.claims_all);
-    staging_discard(s->fd, &staging);
+    staging_discard(&staging);
     for (size_t i = 0; i < 5; i++)
         assert_true(scratch_has(s, names[i]));
 }
