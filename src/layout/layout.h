@@ -79,13 +79,14 @@ struct layout {
     int (*take)(struct layout_place *p, const struct model_file *file,
                 const struct blob_found *found, struct err *err);
     /*
-     * Where models share blobs: the directory in which this file is staged, made now, with a lease
-     * of its own (LAYOUT_LEASE) beside the staging, so that of two models that share a blob one
-     * fetches it. *ret_dirfd is -1 for a file that is staged in staging_fd under the model's own
-     * lease. NULL: all files are. A directory that is left is taken away again when it is empty.
+     * Where models share blobs: the directory in which this file is staged, with a lease of its own
+     * (LAYOUT_LEASE) beside the staging, so that of two models that share a blob one fetches it.
+     * *ret_dirfd is -1 for a file that is staged in staging_fd under the model's own lease, and
+     * without make for a directory that is not there. NULL: all files are staged in staging_fd. A
+     * directory that is left is taken away again when it is empty.
      */
     int (*open_staging)(int *ret_dirfd, struct layout_place *p, const struct model_file *file,
-                        struct err *err);
+                        bool make, struct err *err);
     void (*leave_staging)(struct layout_place *p, const struct model_file *file, int *dirfd);
     /* Staged, verified files become blobs: synced together, then renamed. */
     int (*publish_blobs)(struct layout_place *p, const struct model_file *const *files,

@@ -1,5 +1,7 @@
 #include "pull/fetch.h"
 
+#include "pull/claim.h"
+#include "pull/item.h"
 #include "pull/tell.h"
 #include "sys/fd.h"
 #include "sys/stop.h"
@@ -18,9 +20,10 @@ struct run {
     struct job *job;
     struct survey *survey;
     struct transfer *transfer;
-    size_t next;  /* the first item not yet looked at */
-    size_t open;  /* running */
-    size_t ready; /* verified, waiting for their group */
+    size_t next;    /* the first item not yet looked at */
+    size_t open;    /* running */
+    size_t ready;   /* verified, waiting for their group */
+    size_t waiting; /* another is downloading them */
     uint64_t group_since_ms;
     uint64_t shown_ms;
     bool ending; /* cancelled: nothing new is begun */
@@ -33,6 +36,17 @@ static bool belongs_to(const void *user, void *ctx)
     const struct survey_item *item = user;
 
     return item >= s->items && item < s->items + s->count;
+}
+
+static bool lost_lease(const struct run *run)
+{
+    if (run->job->lease != NULL && lease_lost(run->job->lease))
+        return true;
+    for (size_t i = 0; i < run->next; i++) {
+        if (claim_lost(&run->survey->items[i]))
+            return true;
+    }
+    return false;
 }
 
 static void end_run(struct run *run)
@@ -50,69 +64,14 @@ static void fail_run(struct run *run, const struct err *err)
     end_run(run);
 }
 
-static const char *shown_name(const struct run *run, const struct survey_item *item)
-{
-    return str_format(&run->job->arena, "%s: %s", job_name(run->job), item->file->path);
-}
-
-/* An existing blob without a record: the engine hashes it where it is. */
-static int begin_hash(struct run *run, struct survey_item *item, struct err *err)
-{
-    struct job *job = run->job;
-
-    if (job->place.layout->find(&item->found, &job->place, item->file, err) < 0)
-        return -1;
-    if (item->found.state != BLOB_UNVERIFIED) {
-        fd_close(&item->found.fd);
-        item->found.fd = -1;
-        item->state = item->found.state == BLOB_VERIFIED ? SURVEY_OVER : SURVEY_ABSENT;
-        return 0;
-    }
-    item->hashing = true;
-    item->target = (struct transfer_target){
-        .name = shown_name(run, item),
-        .size = item->file->size,
-        .want = item->file->digest,
-        .fd = item->found.fd,
-        .verify_only = true,
-        .user = item,
-    };
-    return 0;
-}
-
-static int begin_fetch(struct run *run, struct survey_item *item, struct err *err)
-{
-    struct job *job = run->job;
-    const struct transfer_origin *origin;
-    const struct journal_file file = {item->file->digest, item->file->size};
-
-    if (job_open_session(job, err) < 0 ||
-        job->session.source->origin(&origin, &job->session, &job->manifest, item->file, err) < 0 ||
-        staging_open(&item->staging, &job->arena, job->place.staging_fd, lease_token(job->lease),
-                     &file, err) < 0)
-        return -1;
-    item->hashing = false;
-    item->target = (struct transfer_target){
-        .name = shown_name(run, item),
-        .size = item->file->size,
-        .want = item->file->digest,
-        .fd = item->staging.fd,
-        .journal = item->staging.journal,
-        .claims = item->staging.claims,
-        .claims_all = item->staging.claims_all,
-        .origin = origin,
-        .user = item,
-    };
-    return 0;
-}
-
 static int begin(struct run *run, struct survey_item *item, struct err *err)
 {
-    if (item->state == SURVEY_HASH && begin_hash(run, item, err) < 0)
+    bool ready;
+
+    if (item_prepare(&ready, run->job, item, err) < 0)
         return -1;
-    if (item->state == SURVEY_ABSENT && begin_fetch(run, item, err) < 0)
-        return -1;
-    if (item->state == SURVEY_OVER)
+    run->waiting += item->state == SURVEY_WAITING;
+    if (!ready)
         return 0;
     if (transfer_add(run->transfer, &item->target, err) < 0) {
         if (!item->hashing)
@@ -133,6 +92,24 @@ static void begin_more(struct run *run)
 
         if (item->state != SURVEY_HASH && item->state != SURVEY_ABSENT)
             continue;
+        if (begin(run, item, &err) < 0)
+            fail_run(run, &err);
+    }
+}
+
+/* Those that others were downloading: they may be there now, or be ours to fetch. */
+static void begin_waiting(struct run *run)
+{
+    uint64_t now_ms = clock_now_ms(run->job->pull->clock);
+    struct err err = {0};
+
+    for (size_t i = 0; i < run->next && run->waiting > 0 && !run->ending; i++) {
+        struct survey_item *item = &run->survey->items[i];
+
+        if (item->state != SURVEY_WAITING || now_ms < item->claim.again_at_ms)
+            continue;
+        item->state = SURVEY_ABSENT;
+        run->waiting--;
         if (begin(run, item, &err) < 0)
             fail_run(run, &err);
     }
@@ -163,6 +140,7 @@ static int publish_group(struct run *run, struct err *err)
         return -1;
     for (size_t i = 0; i < n; i++) {
         items[i]->state = SURVEY_OVER;
+        claim_leave(job, items[i], true);
         tell_file(job, items[i]);
     }
     run->ready = 0;
@@ -174,7 +152,7 @@ static void publish_ready(struct run *run, bool now)
     uint64_t now_ms = clock_now_ms(run->job->pull->clock);
     struct err err = {0};
 
-    if (run->ready == 0 || lease_lost(run->job->lease))
+    if (run->ready == 0 || lost_lease(run))
         return;
     if (!now && run->open > 0 && run->ready < GROUP_MAX && now_ms - run->group_since_ms < GROUP_MS)
         return;
@@ -219,6 +197,7 @@ static bool mend(struct run *run, struct survey_item *item, const struct err *wh
     fd_close(&item->found.fd);
     item->hashing = false;
     item->replace = !item->found.elsewhere;
+    item->distrusted = true;
     item->state = SURVEY_ABSENT;
     if (begin(run, item, &err) < 0)
         fail_run(run, &err);
@@ -234,6 +213,7 @@ static void on_failed(struct run *run, struct survey_item *item, const struct er
         fd_close(&item->found.fd);
     else
         staging_close(&item->staging);
+    claim_leave(run->job, item, false);
     item->hashing = false;
     item->state = SURVEY_ABSENT;
     if (why->code != ERR_INTERRUPTED)
@@ -262,22 +242,39 @@ static int ensure_transfer(struct pull *pull, struct err *err)
     return pull->transfer == NULL ? -1 : 0;
 }
 
-static bool lost_lease(const struct run *run)
+/* Nothing runs, and the rest is with others: waits as one waits for a model. */
+static void wait_for_others(struct run *run)
 {
-    return run->job->lease != NULL && lease_lost(run->job->lease);
+    const struct survey_item *item = run->survey->items;
+    struct err err = {0};
+
+    while (item->state != SURVEY_WAITING)
+        item++;
+    tell_notices(run->job->pull);
+    if (job_wait_on(run->job, &item->claim.watch.holder, &err) < 0)
+        fail_run(run, &err);
+    else
+        (void)stop_wait_ms(TICK_MS);
 }
 
 static void run_all(struct run *run)
 {
     for (;;) {
         struct transfer_event event;
+        bool idle;
 
         begin_more(run);
+        begin_waiting(run);
         publish_ready(run, false);
-        if (run->open == 0 && (run->ending || run->next == run->survey->count))
+        idle = run->open == 0 && (run->ending || run->next == run->survey->count);
+        if (idle && (run->ending || run->waiting == 0))
             break;
-        event = transfer_next(run->transfer, TICK_MS);
-        on_event(run, &event);
+        if (idle) {
+            wait_for_others(run);
+        } else {
+            event = transfer_next(run->transfer, TICK_MS);
+            on_event(run, &event);
+        }
         if (stop_wanted() || lost_lease(run))
             end_run(run);
     }

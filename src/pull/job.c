@@ -172,7 +172,7 @@ static int look_read_only(struct job *job, struct err *err)
     } else {
         r = fetch_run(job, &survey, &lost, err);
     }
-    survey_close(&survey);
+    survey_close(&survey, job);
     return r;
 }
 
@@ -261,7 +261,7 @@ static int fill(struct job *job, struct err *err)
         tell_start(job, &survey);
         r = fetch_run(job, &survey, &lost, err);
     }
-    survey_close(&survey);
+    survey_close(&survey, job);
     if (r < 0)
         return -1;
     if (lost)
@@ -278,21 +278,20 @@ static uint64_t patience_ms(const struct job *job)
     return net->give_up_ms + net->longest_wait_ms;
 }
 
-/* Somebody else is at it, or must be: shows them, and ends the wait when it was too long. */
-static int wait_on(struct job *job, struct err *err)
+int job_wait_on(struct job *job, const struct lease_state *by, struct err *err)
 {
     uint64_t now_ms = clock_now_ms(job->pull->clock);
     uint64_t limit_ms = job->pull->config->options.wait_ms;
-    const char *holder = job->watch.holder.host[0] != '\0' ? job->watch.holder.host : "another";
+    const char *holder = by->host[0] != '\0' ? by->host : "another";
 
     if (job->waiting_since_ms == 0) {
         job->waiting_since_ms = now_ms;
         job->moved_ms = now_ms;
     }
-    if (job->holder_bytes != job->watch.holder.done_bytes)
+    if (job->holder_bytes != by->done_bytes)
         job->moved_ms = now_ms;
-    job->holder_bytes = job->watch.holder.done_bytes;
-    tell_waiting(job, now_ms);
+    job->holder_bytes = by->done_bytes;
+    tell_waiting(job, by, now_ms);
     if (limit_ms != UINT64_MAX && now_ms - job->waiting_since_ms > limit_ms)
         return err_set(err, ERR_WAIT, "%s: waited %llu s for %s, which is not done yet",
                        job_name(job), (unsigned long long)(limit_ms / 1000), holder);
@@ -327,13 +326,14 @@ static int try_lease(struct job *job, struct err *err)
 /* --wait-for-others: looks again whether somebody has made it complete. */
 static int try_looking(struct job *job, uint64_t *ret_again_ms, struct err *err)
 {
-    job->watch.holder.host[0] = '\0';
+    const struct lease_state nobody = {0};
+
     job_move(job, JOB_CHECKING);
     close_place(job);
     if (job_check(job, err) < 0)
         return -1;
     *ret_again_ms = LOOK_AGAIN_MS;
-    return job->state == JOB_DONE ? 0 : wait_on(job, err);
+    return job->state == JOB_DONE ? 0 : job_wait_on(job, &nobody, err);
 }
 
 int job_try(struct job *job, uint64_t *ret_again_ms, struct err *err)
@@ -348,7 +348,7 @@ int job_try(struct job *job, uint64_t *ret_again_ms, struct err *err)
         return -1;
     if (job->lease == NULL) {
         *ret_again_ms = job->watch.again_ms;
-        return wait_on(job, err);
+        return job_wait_on(job, &job->watch.holder, err);
     }
     job_move(job, JOB_CHECKING);
     /* The last holder may have completed it: its records are newer than those we have read. */

@@ -94,6 +94,12 @@ int job_check(struct job *job, struct err *err) MUST_CHECK;
  */
 int job_try(struct job *job, uint64_t *ret_again_ms, struct err *err) MUST_CHECK;
 
+/*
+ * Another is at it, or must be (then by is all zero): tells of them now and then. ERR_WAIT when
+ * that was too long (--wait), or they make no progress.
+ */
+int job_wait_on(struct job *job, const struct lease_state *by, struct err *err) MUST_CHECK;
+
 int job_open_place(struct job *job, bool writable, struct err *err) MUST_CHECK;
 int job_open_session(struct job *job, struct err *err) MUST_CHECK;
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "pull/claim.h"
 #include "sys/fd.h"
 #include "text/num.h"
 
@@ -45,7 +46,8 @@ static struct survey_item *distinct(struct job *job, size_t *ret_count)
     for (size_t i = 0; i < n; i++) {
         if (i > 0 && digest_eq(&files[i]->digest, &files[i - 1]->digest))
             continue;
-        items[count++] = (struct survey_item){.file = files[i], .found = {.fd = -1}};
+        items[count++] =
+            (struct survey_item){.file = files[i], .found = {.fd = -1}, .claim = {.dirfd = -1}};
     }
     qsort(items, count, sizeof(*items), larger_first);
     *ret_count = count;
@@ -59,7 +61,7 @@ static int look_up(struct job *job, struct survey_item *item, struct err *err)
 
     if (job->pull->config->options.force) {
         item->state = SURVEY_ABSENT;
-        item->replace = true;
+        item->replace = item->distrusted = true;
         return 0;
     }
     if (layout->find(&item->found, &job->place, item->file, err) < 0)
@@ -72,11 +74,48 @@ static int look_up(struct job *job, struct survey_item *item, struct err *err)
     return 0;
 }
 
-static uint64_t staged_bytes(const struct job *job, const struct survey_item *item)
+/* A blob's own staging directory, if it has one and it is there; else -1. */
+static int own_staging(struct job *job, const struct survey_item *item)
 {
-    if (job->place.staging_fd < 0)
-        return 0;
-    return staging_claimed_bytes(job->place.staging_fd, &item->file->digest, item->file->size);
+    const struct layout *layout = job->place.layout;
+    struct err ignored = {0};
+    int dirfd = -1;
+
+    if (layout->open_staging == NULL ||
+        layout->open_staging(&dirfd, &job->place, item->file, false, &ignored) < 0)
+        return -1;
+    return dirfd;
+}
+
+static uint64_t staged_bytes(struct job *job, const struct survey_item *item)
+{
+    int own = own_staging(job, item);
+    int dirfd = own >= 0 ? own : job->place.staging_fd;
+    uint64_t bytes = 0;
+
+    if (dirfd >= 0)
+        bytes = staging_claimed_bytes(dirfd, &item->file->digest, item->file->size);
+    if (own >= 0)
+        job->place.layout->leave_staging(&job->place, item->file, &own);
+    return bytes;
+}
+
+/* What dead holders staged is ours to reuse or to remove. */
+static uint64_t dead_bytes(struct job *job, const struct survey *survey)
+{
+    uint64_t sum = staging_dead_bytes(job->place.staging_fd,
+                                      job->lease == NULL ? "" : lease_token(job->lease));
+
+    for (size_t i = 0; i < survey->count; i++) {
+        int own =
+            survey->items[i].state == SURVEY_ABSENT ? own_staging(job, &survey->items[i]) : -1;
+
+        if (own < 0)
+            continue;
+        sum += staging_dead_bytes(own, "");
+        job->place.layout->leave_staging(&job->place, survey->items[i].file, &own);
+    }
+    return sum;
 }
 
 int survey_make(struct survey *out, struct job *job, struct err *err)
@@ -102,7 +141,7 @@ int survey_make(struct survey *out, struct job *job, struct err *err)
     return 0;
 }
 
-void survey_close(struct survey *survey)
+void survey_close(struct survey *survey, struct job *job)
 {
     for (size_t i = 0; i < survey->count; i++) {
         struct survey_item *item = &survey->items[i];
@@ -111,6 +150,7 @@ void survey_close(struct survey *survey)
             fd_close(&item->found.fd);
         else if (item->state == SURVEY_RUNNING || item->state == SURVEY_READY)
             staging_close(&item->staging);
+        claim_leave(job, item, false);
     }
     survey->count = 0;
 }
@@ -127,9 +167,7 @@ int survey_check_space(struct job *job, const struct survey *survey, struct err 
         return 0;
     if (volume_space(&space, dirfd, err) < 0)
         return err_wrap(err, "%s", job_name(job));
-    /* What dead holders staged is ours to reuse or to remove. */
-    free_bytes = space.free_bytes +
-                 staging_dead_bytes(dirfd, job->lease == NULL ? "" : lease_token(job->lease));
+    free_bytes = space.free_bytes + dead_bytes(job, survey);
     if (survey->absent_bytes + SPARE_BYTES <= free_bytes)
         return 0;
     (void)err_set(err, ERR_NO_SPACE, "%s needs %s more on %s, where %s are free (%s)",

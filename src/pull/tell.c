@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "pull/claim.h"
 #include "text/vec.h"
 
 /* A waiter says who it waits for this often, no more. */
@@ -44,9 +45,8 @@ void tell_present(const struct job *job)
     report_emit(job->pull->report, &event);
 }
 
-void tell_waiting(struct job *job, uint64_t now_ms)
+void tell_waiting(struct job *job, const struct lease_state *holder, uint64_t now_ms)
 {
-    const struct lease_state *holder = &job->watch.holder;
     struct report_event event = {
         .kind = REPORT_WAITING,
         .model = job_name(job),
@@ -101,9 +101,11 @@ void tell_progress(struct job *job, const struct survey *survey)
         event.total += item->file->size;
         if (item->state == SURVEY_RUNNING)
             vec_push(&scratch, &parts, part_of(job, item));
-        if (item->state == SURVEY_RUNNING)
+        if (item->state == SURVEY_RUNNING) {
             event.bytes += parts.at[parts.len - 1].bytes;
-        else if (item->state != SURVEY_ABSENT && item->state != SURVEY_HASH)
+            claim_tell(item, parts.at[parts.len - 1].bytes, event.bps);
+        } else if (item->state == SURVEY_READY || item->state == SURVEY_OVER ||
+                   item->state == SURVEY_THERE)
             event.bytes += item->file->size;
     }
     event.parts = parts.at;

@@ -12,7 +12,7 @@ void tell_move(const struct job *job, enum job_state to);
 void tell_present(const struct job *job);
 
 /* Who holds the lease and how far they are; at most once in five seconds. */
-void tell_waiting(struct job *job, uint64_t now_ms);
+void tell_waiting(struct job *job, const struct lease_state *holder, uint64_t now_ms);
 
 void tell_start(const struct job *job, const struct survey *survey);
 

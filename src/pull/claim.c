@@ -1,0 +1,92 @@
+#include "pull/claim.h"
+
+#include <sys/stat.h>
+
+/* Opens the directory of the blob, if it has one of its own. */
+static int open_staging(struct job *job, struct survey_item *item, struct err *err)
+{
+    const struct layout *layout = job->place.layout;
+
+    if (item->claim.dirfd >= 0 || layout->open_staging == NULL)
+        return 0;
+    return layout->open_staging(&item->claim.dirfd, &job->place, item->file, true, err);
+}
+
+/* Who had the blob before us has taken its empty directory away while we watched it. */
+static bool is_gone(const struct survey_item *item)
+{
+    struct stat st;
+
+    return item->claim.dirfd >= 0 && fstat(item->claim.dirfd, &st) == 0 && st.st_nlink == 0;
+}
+
+static void leave_staging(struct job *job, struct survey_item *item)
+{
+    if (item->claim.dirfd >= 0)
+        job->place.layout->leave_staging(&job->place, item->file, &item->claim.dirfd);
+    item->claim.dirfd = -1;
+}
+
+static int try_lease(struct job *job, struct survey_item *item, struct err *err)
+{
+    struct claim *claim = &item->claim;
+    struct lease_name name = {.file = LAYOUT_LEASE, .what = job_name(job)};
+
+    for (int tries = 0;; tries++) {
+        if (open_staging(job, item, err) < 0)
+            return -1;
+        if (claim->dirfd < 0)
+            return 0;
+        name.dirfd = claim->dirfd;
+        if (lease_try(&claim->lease, &claim->watch, job->pull->keeper, &name, err) == 0)
+            return 0;
+        if (tries > 0 || !is_gone(item))
+            return err_wrap(err, "%s: %s", job_name(job), item->file->path);
+        leave_staging(job, item);
+    }
+}
+
+int claim_try(bool *ret_ours, struct job *job, struct survey_item *item, struct err *err)
+{
+    struct claim *claim = &item->claim;
+
+    if (try_lease(job, item, err) < 0)
+        return -1;
+    *ret_ours = claim->dirfd < 0 || claim->lease != NULL;
+    if (!*ret_ours) {
+        claim->again_at_ms = clock_now_ms(job->pull->clock) + claim->watch.again_ms;
+        return 0;
+    }
+    claim->staging_fd = claim->dirfd < 0 ? job->place.staging_fd : claim->dirfd;
+    claim->token = lease_token(claim->dirfd < 0 ? job->lease : claim->lease);
+    return 0;
+}
+
+bool claim_lost(const struct survey_item *item)
+{
+    return item->claim.lease != NULL && lease_lost(item->claim.lease);
+}
+
+void claim_tell(const struct survey_item *item, uint64_t done_bytes, uint64_t bps)
+{
+    if (item->claim.lease != NULL)
+        lease_tell(item->claim.lease, done_bytes, item->file->size, bps);
+}
+
+static bool is_its_own(const struct digest *digest, void *ctx)
+{
+    const struct survey_item *item = ctx;
+
+    return digest_eq(digest, &item->file->digest);
+}
+
+void claim_leave(struct job *job, struct survey_item *item, bool published)
+{
+    struct claim *claim = &item->claim;
+
+    if (claim->lease != NULL && published && !lease_lost(claim->lease))
+        staging_sweep(claim->dirfd, lease_token(claim->lease), is_its_own, item);
+    lease_release(&claim->lease);
+    leave_staging(job, item);
+    *claim = (struct claim){.dirfd = -1};
+}
