@@ -402,17 +402,22 @@ static void name_issuer(struct conn *c)
         (void)snprintf(c->words + used, sizeof(c->words) - used, "; issued by %s", c->host->issuer);
 }
 
-/* A request that brought what it was asked for teaches how large the next should be. */
+/*
+ * A request that brought what it was asked for teaches how large the next should be: so large that
+ * the wait for its first byte is a tenth of its time, in steps of at most four times.
+ */
 static void learn(struct conn *c)
 {
-    uint64_t now_ms = engine_now(c->t);
-    uint64_t total = now_ms - c->request.started_ms;
-    uint64_t waited = c->first_ms > c->request.started_ms ? c->first_ms - c->request.started_ms : 0;
+    uint64_t began_ms = c->request.started_ms;
+    uint64_t waited_ms = c->first_ms > began_ms ? c->first_ms - began_ms : 0;
+    uint64_t flowed_ms = engine_now(c->t) - began_ms - waited_ms;
+    uint64_t bytes = c->host->request_bytes;
+    uint64_t want = 9 * waited_ms * (c->got / (flowed_ms + 1));
 
-    if (c->ranged && waited * 10 > total && c->got >= c->host->request_bytes / 2)
-        c->host->request_bytes *= 2;
-    if (c->host->request_bytes > ENGINE_REQUEST_MAX)
-        c->host->request_bytes = ENGINE_REQUEST_MAX;
+    if (!c->ranged || c->got < bytes / 2 || want <= bytes)
+        return;
+    want = want < 4 * bytes ? want : 4 * bytes;
+    c->host->request_bytes = want < ENGINE_REQUEST_MAX ? want : ENGINE_REQUEST_MAX;
 }
 
 /* An exchange that ended without a verdict so far: is all well? */

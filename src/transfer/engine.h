@@ -193,6 +193,7 @@ struct transfer {
     uint64_t now_ms; /* when this turn of its loop began */
     uint64_t pace_ms;
     uint64_t tick_ms;
+    uint64_t tick_every_ms;
     uint64_t bps_bytes[8]; /* received in the last seconds, one each */
     unsigned bps_at;
     uint64_t bps_ms;

@@ -133,8 +133,10 @@ static void count(struct conn *c, size_t len)
 {
     struct transfer *t = c->t;
 
-    if (c->first_ms == 0)
+    if (c->first_ms == 0) {
         c->first_ms = c->window_ms = engine_now(t);
+        pace_waited(c->pace, c->first_ms - c->request.started_ms);
+    }
     c->got += len;
     t->received += len;
     pace_bytes(c->pace, len);

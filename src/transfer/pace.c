@@ -6,27 +6,48 @@
 #define LOW_MS        60000
 #define BAD_EPOCHS    3
 
+/* A window that may say yes: long enough to count in, and for new connections to have begun. */
+#define QUICK_LEAST_MS 60
+#define QUICK_WAITS    3
+
 void pace_init(struct pace *p, unsigned max, bool fixed, uint64_t now_ms)
 {
     *p = (struct pace){.state = PACE_MEASURE,
                        .ceiling = max,
                        .fixed = fixed,
                        .epoch_ms = now_ms,
+                       .quick_ms = now_ms,
                        .hold_ms = HOLD_FIRST_MS};
     p->allowed = fixed || max < PACE_START ? max : PACE_START;
 }
 
+/* A new epoch: nothing has come, all are at work. */
+static void begin_epoch(struct pace *p, uint64_t now_ms)
+{
+    p->bytes = p->quick_bytes = 0;
+    p->epoch_ms = p->quick_ms = now_ms;
+    p->window_bps = 0;
+}
+
 void pace_restart(struct pace *p, uint64_t now_ms)
 {
-    p->bytes = 0;
-    p->epoch_ms = now_ms;
-    p->idle = false;
+    begin_epoch(p, now_ms);
     p->bad = 0;
 }
 
 void pace_bytes(struct pace *p, uint64_t n)
 {
     p->bytes += n;
+}
+
+void pace_waited(struct pace *p, uint64_t ms)
+{
+    p->wait_ms = ms > p->wait_ms ? ms : (3 * p->wait_ms + ms) / 4;
+}
+
+bool pace_is_trying(const struct pace *p)
+{
+    return !p->fixed && (p->state == PACE_MEASURE || p->state == PACE_TRY);
 }
 
 static void hold(struct pace *p, uint64_t bps, uint64_t now_ms)
@@ -36,12 +57,13 @@ static void hold(struct pace *p, uint64_t bps, uint64_t now_ms)
     p->hold_ms = p->hold_ms * 2 > HOLD_MAX_MS ? HOLD_MAX_MS : p->hold_ms * 2;
     p->best_bps = bps;
     p->bad = 0;
+    p->linear = false;
 }
 
 /* Asks for more connections and remembers what the present number brought. */
 static enum pace_change grow(struct pace *p, uint64_t bps, uint64_t now_ms)
 {
-    unsigned more = p->allowed / 2 > 2 ? p->allowed / 2 : 2;
+    unsigned more = p->linear ? p->allowed : p->allowed / 2 > 2 ? p->allowed / 2 : 2;
 
     if (p->fixed || p->allowed >= p->ceiling) {
         hold(p, bps, now_ms);
@@ -63,6 +85,7 @@ static enum pace_change halve(struct pace *p, uint64_t now_ms)
     p->state = PACE_LOW;
     p->until_ms = now_ms + LOW_MS;
     p->bad = 0;
+    p->linear = false;
     return PACE_CHANGED;
 }
 
@@ -70,10 +93,14 @@ static enum pace_change judge_try(struct pace *p, uint64_t bps, uint64_t now_ms)
 {
     if (bps < p->base_bps / 10 * 7) {
         p->best_bps = p->base_bps;
-        return halve(p, now_ms);
+        (void)halve(p, now_ms);
+        p->ceiling = p->before; /* somewhere above it is the number that is punished */
+        return PACE_CHANGED;
     }
-    if (bps >= p->base_bps + p->base_bps / 10)
+    if (bps >= p->base_bps + p->base_bps / 10) {
+        p->linear = false;
         return grow(p, bps, now_ms);
+    }
     p->allowed = p->before;
     hold(p, p->base_bps, now_ms);
     return PACE_CHANGED;
@@ -110,23 +137,54 @@ static enum pace_change judge_low(struct pace *p, uint64_t bps, uint64_t now_ms)
     return PACE_SAME;
 }
 
+/* Whether what a window brought is full speed, and not still on its way there. */
+static bool is_steady(struct pace *p, uint64_t bps)
+{
+    bool steady = p->window_bps > 0 && bps <= p->window_bps + p->window_bps / 7;
+
+    p->window_bps = bps;
+    return steady;
+}
+
+/* More than three fifths of what the new connections would bring if each brought a full share. */
+static bool is_linear(const struct pace *p, uint64_t bps)
+{
+    uint64_t more = p->base_bps * (p->allowed - p->before) / p->before;
+
+    return bps >= p->base_bps + more / 5 * 3;
+}
+
+/* A window within the epoch: says yes, or nothing. */
+static enum pace_change judge_window(struct pace *p, uint64_t now_ms)
+{
+    uint64_t passed = now_ms - p->quick_ms;
+    uint64_t bps;
+
+    if (!pace_is_trying(p) || passed < QUICK_LEAST_MS || passed < QUICK_WAITS * p->wait_ms)
+        return PACE_SAME;
+    bps = (p->bytes - p->quick_bytes) * 1000 / passed;
+    p->quick_bytes = p->bytes;
+    p->quick_ms = now_ms;
+    if (p->state == PACE_MEASURE ? !is_steady(p, bps) : !is_linear(p, bps))
+        return PACE_SAME;
+    p->linear = p->state == PACE_TRY;
+    begin_epoch(p, now_ms);
+    return grow(p, bps, now_ms);
+}
+
 enum pace_change pace_tick(struct pace *p, unsigned active, bool limited, uint64_t now_ms)
 {
     uint64_t passed = now_ms - p->epoch_ms;
-    bool proves;
     uint64_t bps;
 
-    if (limited || active < p->allowed)
-        p->idle = true;
+    if (limited || active < p->allowed) {
+        begin_epoch(p, now_ms);
+        return PACE_SAME;
+    }
     if (passed < EPOCH_MS)
-        return PACE_SAME;
+        return judge_window(p, now_ms);
     bps = p->bytes * 1000 / passed;
-    proves = !p->idle;
-    p->bytes = 0;
-    p->epoch_ms = now_ms;
-    p->idle = false;
-    if (!proves)
-        return PACE_SAME;
+    begin_epoch(p, now_ms);
     switch (p->state) {
     case PACE_MEASURE: return grow(p, bps, now_ms);
     case PACE_TRY: return judge_try(p, bps, now_ms);

@@ -217,7 +217,7 @@ static void least(uint64_t *ms, uint64_t other)
 uint64_t schedule_wait_ms(struct transfer *t)
 {
     uint64_t now_ms = engine_now(t);
-    uint64_t wait_ms = t->busy > 0 ? TICK_MS : IDLE_MS;
+    uint64_t wait_ms = t->busy > 0 ? t->tick_every_ms : IDLE_MS;
 
     if (t->quit)
         return 0;
@@ -284,12 +284,15 @@ static void tick_pace(struct transfer *t, uint64_t now_ms)
     limited = t->starved > 0 || t->throttled;
     t->throttled = false;
     engine_unlock(t);
+    t->tick_every_ms = TICK_MS;
     for (struct host *h = t->hosts; h != NULL; h = h->next) {
         enum pace_change change =
             pace_tick(h->pace, h->active, limited || now_ms < h->not_before_ms, now_ms);
 
         if (change == PACE_COLLAPSED)
             address_collapsed(h);
+        if (h->active > 0 && pace_is_trying(h->pace))
+            t->tick_every_ms = PACE_QUICK_TICK_MS;
         address_poll(h);
     }
 }
@@ -317,7 +320,7 @@ void schedule_ticks(struct transfer *t)
 {
     uint64_t now_ms = engine_now(t);
 
-    if (now_ms - t->tick_ms < TICK_MS)
+    if (now_ms - t->tick_ms < t->tick_every_ms)
         return;
     t->tick_ms = now_ms;
     tick_conns(t, now_ms);
@@ -325,7 +328,7 @@ void schedule_ticks(struct transfer *t)
     disk_kick_all(t);
     engine_unlock(t);
     tick_bps(t, now_ms);
-    if (now_ms - t->pace_ms >= PACE_TICK_MS) {
+    if (t->tick_every_ms < TICK_MS || now_ms - t->pace_ms >= PACE_TICK_MS) {
         t->pace_ms = now_ms;
         tick_pace(t, now_ms);
     }

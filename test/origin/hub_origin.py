@@ -310,7 +310,7 @@ class Handler(BaseHTTPRequestHandler):
                     done += k
                     self.sent += k
             else:
-                step = IO if rate is None else max(1024, min(IO, int(rate / 20)))
+                step = IO if rate is None else max(1024, min(IO, int(rate / 100)))
                 while done < n:
                     b = fd.read(min(step, n - done))
                     if not b:
