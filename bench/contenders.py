@@ -4,6 +4,7 @@ A measurement is wall seconds (the sync of what was written included), CPU secon
 memory of the contender's own processes, as wait4(2) gives them.
 """
 import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -50,11 +51,11 @@ def environment(**more):
     return env
 
 
-def hostler(program, origin, volume, *models, fresh=True):
+def hostler(program, origin, volume, *models, fresh=True, options=(), **env):
     if fresh:
         emptied(volume)
-    return run([program, "pull", *[f"hf:{m}" for m in models], "--volume", volume, "--progress", "none"],
-               env=environment(HF_ENDPOINT=origin.url, LOG_FILE="/dev/null"))
+    return run([program, "pull", *[f"hf:{m}" for m in models], "--volume", volume, "--progress", "none", *options],
+               env=environment(HF_ENDPOINT=origin.url, LOG_FILE="/dev/null", **env))
 
 
 def aria2c(origin, repo, path, sha, folder):
@@ -106,3 +107,19 @@ def python_of(root):
     if not python.exists():
         sys.exit(f"{python} is missing: run `make check` once, it makes it")
     return python
+
+
+class Hub:
+    """The stand-in hub: slow, far or grudging by its arguments."""
+
+    def __init__(self, root, *arguments):
+        argv = [sys.executable, str(pathlib.Path(root) / "test/origin/hub_origin.py"), *map(str, arguments)]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+        self.url = json.loads(self.process.stdout.readline())["api"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()

@@ -7,8 +7,11 @@
 #define BAD_EPOCHS    3
 
 /* A window that may say yes: long enough to count in, and for new connections to have begun. */
-#define QUICK_LEAST_MS 60
+#define QUICK_LEAST_MS 40
 #define QUICK_WAITS    3
+
+/* So many of them in a row far below what fewer connections brought need no whole second either. */
+#define BAD_WINDOWS 3
 
 void pace_init(struct pace *p, unsigned max, bool fixed, uint64_t now_ms)
 {
@@ -27,6 +30,7 @@ static void begin_epoch(struct pace *p, uint64_t now_ms)
     p->bytes = p->quick_bytes = 0;
     p->epoch_ms = p->quick_ms = now_ms;
     p->window_bps = 0;
+    p->bad_windows = 0;
 }
 
 void pace_restart(struct pace *p, uint64_t now_ms)
@@ -89,14 +93,19 @@ static enum pace_change halve(struct pace *p, uint64_t now_ms)
     return PACE_CHANGED;
 }
 
+/* More connections brought less: somewhere above what was before is the number that is punished. */
+static enum pace_change take_back(struct pace *p, uint64_t now_ms)
+{
+    p->best_bps = p->base_bps;
+    (void)halve(p, now_ms);
+    p->ceiling = p->before;
+    return PACE_CHANGED;
+}
+
 static enum pace_change judge_try(struct pace *p, uint64_t bps, uint64_t now_ms)
 {
-    if (bps < p->base_bps / 10 * 7) {
-        p->best_bps = p->base_bps;
-        (void)halve(p, now_ms);
-        p->ceiling = p->before; /* somewhere above it is the number that is punished */
-        return PACE_CHANGED;
-    }
+    if (bps < p->base_bps / 10 * 7)
+        return take_back(p, now_ms);
     if (bps >= p->base_bps + p->base_bps / 10) {
         p->linear = false;
         return grow(p, bps, now_ms);
@@ -154,7 +163,13 @@ static bool is_linear(const struct pace *p, uint64_t bps)
     return bps >= p->base_bps + more / 5 * 3;
 }
 
-/* A window within the epoch: says yes, or nothing. */
+static bool is_punished(struct pace *p, uint64_t bps)
+{
+    p->bad_windows = bps < p->base_bps / 4 ? p->bad_windows + 1 : 0;
+    return p->bad_windows >= BAD_WINDOWS;
+}
+
+/* A window within the epoch: says yes, a clear no, or nothing. */
 static enum pace_change judge_window(struct pace *p, uint64_t now_ms)
 {
     uint64_t passed = now_ms - p->quick_ms;
@@ -165,6 +180,10 @@ static enum pace_change judge_window(struct pace *p, uint64_t now_ms)
     bps = (p->bytes - p->quick_bytes) * 1000 / passed;
     p->quick_bytes = p->bytes;
     p->quick_ms = now_ms;
+    if (p->state == PACE_TRY && is_punished(p, bps)) {
+        begin_epoch(p, now_ms);
+        return take_back(p, now_ms);
+    }
     if (p->state == PACE_MEASURE ? !is_steady(p, bps) : !is_linear(p, bps))
         return PACE_SAME;
     p->linear = p->state == PACE_TRY;

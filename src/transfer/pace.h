@@ -10,7 +10,7 @@
  * A yes comes quickly, a no takes its time: where each connection brings its full share (an origin
  * that paces each of them), a window of a few waits for a first byte shows it, and the number
  * doubles; what brings less is judged after a whole second, in which new connections come up to
- * speed.
+ * speed. Only a fall to nearly nothing is a quick no.
  */
 #ifndef TRANSFER_PACE_H
 #define TRANSFER_PACE_H
@@ -41,6 +41,7 @@ struct pace {
     uint64_t window_bps; /* of the window before, while measuring; 0: none */
     uint64_t quick_ms;   /* when the window of now began, and what had come until then */
     uint64_t quick_bytes;
+    unsigned bad_windows;
     bool linear;       /* the last try brought a full share each */
     uint64_t until_ms; /* of HOLD and LOW */
     uint64_t hold_ms;  /* how long the next HOLD lasts */
@@ -51,7 +52,7 @@ struct pace {
 
 enum pace_change {
     PACE_SAME,
-    PACE_CHANGED,   /* look at allowed */
+    PACE_CHANGED,   /* look at allowed; in PACE_LOW, those above it are to be cut off now */
     PACE_COLLAPSED, /* even few connections get a crawl: try another address */
 };
 

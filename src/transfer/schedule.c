@@ -11,7 +11,7 @@
 #define IDLE_MS        1000
 #define STEAL_LEAST    ((uint64_t)2 * POOL_CHUNK)
 #define STEAL_AFTER_MS 3000 /* what would take longer than that is worth another connection */
-#define RANGE_LEAST    ((uint64_t)1 << 20)
+#define RANGE_LEAST    ((uint64_t)512 << 10)
 
 static struct host *find_host(struct transfer *t, const struct url *url)
 {
@@ -276,6 +276,31 @@ static void tick_conns(struct transfer *t, uint64_t now_ms)
     }
 }
 
+/* The request of the host that is farthest ahead in its file; NULL if none. */
+static struct conn *farthest(struct transfer *t, const struct host *h)
+{
+    struct conn *far = NULL;
+
+    for (size_t i = 0; i < ENGINE_CONNS; i++) {
+        struct conn *c = &t->conns[i];
+
+        if (c->file != NULL && c->host == h && (far == NULL || c->span.start > far->span.start))
+            far = c;
+    }
+    return far;
+}
+
+/* Too many connections brought the goodput down: it comes back only when they are closed. */
+static void cut_off(struct transfer *t, struct host *h)
+{
+    struct conn *c;
+
+    engine_lock(t);
+    while (h->active > h->pace->allowed && (c = farthest(t, h)) != NULL)
+        fetch_stop(c);
+    engine_unlock(t);
+}
+
 static void tick_pace(struct transfer *t, uint64_t now_ms)
 {
     bool limited;
@@ -289,6 +314,8 @@ static void tick_pace(struct transfer *t, uint64_t now_ms)
         enum pace_change change =
             pace_tick(h->pace, h->active, limited || now_ms < h->not_before_ms, now_ms);
 
+        if (change != PACE_SAME && h->pace->state == PACE_LOW)
+            cut_off(t, h);
         if (change == PACE_COLLAPSED)
             address_collapsed(h);
         if (h->active > 0 && pace_is_trying(h->pace))

@@ -2,6 +2,7 @@
 import gzip
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 
@@ -143,3 +144,17 @@ def test_the_real_client_takes_the_stand_in_for_the_hub(models, hub, reader):
     found = reader.scan()
     assert found["warnings"] == []
     assert sorted(found["repos"]["org/tiny"]) == sorted([origin.commit("org/tiny"), snapshot.name])
+
+
+def test_a_cdn_with_a_grudge_gives_many_connections_a_crawl(hub):
+    origin = hub("--synth", "org/m:model.safetensors=64M,1", "--grudge", "1,100K")
+    url = f"{origin.url}/org/m/resolve/main/model.safetensors"
+
+    def seconds():
+        began = time.monotonic()
+        get(url, Range="bytes=0-99999")
+        return time.monotonic() - began
+
+    assert get(url, Range="bytes=0-99999")[0] == 206
+    with ask(url):                      # a body that nobody reads stays under way
+        assert seconds() > 1.9          # each of the two gets half of the rate

@@ -447,3 +447,13 @@ def test_an_origin_that_fails_at_random_gives_the_right_bytes_in_the_end(seed, o
     got = fetch(lines, give_up_ms=30000, buffer_bytes=dice.choice([1, 3 * MIB, 16 * MIB]))
     assert got.ok(), got.message()
     right(got, lines)
+
+
+def test_connections_that_a_host_punishes_are_closed_and_not_opened_again(hub, fetch):
+    """the crawl ends only when they are closed: to wait for their ends would take hours"""
+    origin = hub("--synth", "org/m:model.safetensors=48M,1", "--rate", "10M", "--grudge", "6,2K")
+    lines = fetch.files(origin)
+    got = fetch(lines, give_up_ms=60000, stall_ms=60000)
+    assert got.ok(), got.message()
+    right(got, lines)
+    assert len({r["conn"] for r in origin.log("cdn")}) <= 12

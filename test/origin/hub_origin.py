@@ -278,11 +278,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD" or length <= 0:
             return
         self.wfile.flush()
-        self.pump(ent, start + shift, length, f)
+        if self.which == "cdn":
+            with self.ctx.grudge:
+                self.pump(ent, start + shift, length, f)
+        else:
+            self.pump(ent, start + shift, length, f)
 
     def pump(self, ent, start, length, f):
         act = f.action if f else None
-        rate = (f.rate if f and f.rate else None) or self.ctx.opt.rate
+        own = (f.rate if f and f.rate else None) or self.ctx.opt.rate
         cut = None
         if act in ("reset", "close", "stall"):
             cut = max(0, f.after - start) if f.abs else f.after
@@ -297,7 +301,7 @@ class Handler(BaseHTTPRequestHandler):
         poller.register(sock.fileno(), select.POLLOUT)
         with ent.src.open() as fd:
             fd.seek(start)
-            if isinstance(ent.src, Disk) and rate is None and bad is None and not self.ctx.tls:
+            if isinstance(ent.src, Disk) and own is None and not self.ctx.grudge.most and bad is None and not self.ctx.tls:
                 while done < n:
                     try:
                         k = os.sendfile(sock.fileno(), fd.fileno(), start + done, min(n - done, 1 << 20))
@@ -310,8 +314,10 @@ class Handler(BaseHTTPRequestHandler):
                     done += k
                     self.sent += k
             else:
-                step = IO if rate is None else max(1024, min(IO, int(rate / 100)))
+                due = t0
                 while done < n:
+                    rate = self.ctx.grudge.share() or own
+                    step = IO if rate is None else max(1024, min(IO, int(rate / 100)))
                     b = fd.read(min(step, n - done))
                     if not b:
                         break
@@ -327,9 +333,8 @@ class Handler(BaseHTTPRequestHandler):
                     done += len(b)
                     self.sent += len(b)
                     if rate:
-                        ahead = done / rate - (time.time() - t0)
-                        if ahead > 0:
-                            time.sleep(ahead)
+                        due += len(b) / rate
+                        time.sleep(max(0, due - time.time()))
         if cut is not None and (cut < length or act != "stall"):
             if act == "stall":
                 time.sleep(f.delay or 3600)
@@ -717,6 +722,27 @@ class Server(ThreadingHTTPServer):
         pass
 
 
+class Grudge:
+    """A CDN that gives next to nothing to all together while more than so many bodies are under way."""
+
+    def __init__(self, spec):
+        self.most, self.rate = (parse_size(n) for n in spec.split(",")) if spec else (0, 0)
+        self.active, self.lock = 0, threading.Lock()
+
+    def __enter__(self):
+        with self.lock:
+            self.active += 1
+
+    def __exit__(self, *_):
+        with self.lock:
+            self.active -= 1
+
+    def share(self):
+        """the rate of one body now; None: as it would be"""
+        active = self.active
+        return self.rate / active if self.most and active > self.most else None
+
+
 class Ctx:
     pass
 
@@ -757,6 +783,7 @@ def main():
     a("--url-ttl", type=int, default=3600)
     a("--xet", action="store_true", help="advertise xet (X-Xet-Hash, Link, xetHash); no CAS behind it")
     a("--rate", type=parse_size, help="bytes/s per connection, for every body")
+    a("--grudge", help="N,RATE: while more than N bodies of the CDN are under way, RATE bytes/s for all together")
     a("--sndbuf", type=parse_size, help="pins SO_SNDBUF, so that few sent bytes can lie unread at a client's death")
     a("--quota", help="enforce e.g. api=500,resolvers=3000 per window")
     a("--window", type=int, default=300)
@@ -767,7 +794,7 @@ def main():
 
     ctx = Ctx()
     ctx.opt, ctx.world, ctx.faults = opt, World(opt), Faults()
-    ctx.log, ctx.quota = Log(opt.log), Quota(opt.quota, opt.window)
+    ctx.log, ctx.quota, ctx.grudge = Log(opt.log), Quota(opt.quota, opt.window), Grudge(opt.grudge)
     ctx.tls = bool(opt.tls_cert)
     ctx.scheme = "https" if ctx.tls else "http"
     w = ctx.world

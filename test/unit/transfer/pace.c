@@ -193,6 +193,26 @@ static void a_far_host_is_given_time_to_answer_before_it_is_judged(void **state)
     assert_int_equal(s.pace.allowed, 16);
 }
 
+static uint64_t crawl_above_six(unsigned connections, uint64_t second)
+{
+    (void)second;
+    return connections > 6 ? 1000000 : connections * UINT64_C(10000000);
+}
+
+static void a_fall_to_nearly_nothing_is_seen_in_a_fraction_of_a_second(void **state)
+{
+    struct sim s = begin(crawl_above_six, 16, false);
+
+    (void)state;
+    run_closely(&s, 700);
+    assert_int_equal(s.most, 12);
+    assert_int_equal(s.pace.allowed, 6);
+    assert_int_equal(s.pace.state, PACE_LOW);
+    s.most = 0;
+    run_closely(&s, 600000);
+    assert_int_equal(s.most, 6);
+}
+
 static void a_no_takes_a_whole_second(void **state)
 {
     struct sim s = begin(forty_in_all, 16, false);
@@ -233,6 +253,7 @@ int main(void)
         cmocka_unit_test(what_we_slowed_ourselves_proves_nothing),
         cmocka_unit_test(where_each_brings_its_full_share_all_are_at_work_in_a_third_of_a_second),
         cmocka_unit_test(a_far_host_is_given_time_to_answer_before_it_is_judged),
+        cmocka_unit_test(a_fall_to_nearly_nothing_is_seen_in_a_fraction_of_a_second),
         cmocka_unit_test(a_no_takes_a_whole_second),
         cmocka_unit_test(what_still_speeds_up_is_not_taken_for_the_gain_of_more),
     };
