@@ -51,11 +51,16 @@ def environment(**more):
     return env
 
 
+def trust(origin):
+    certificate = getattr(origin, "certificate", None)
+    return {"SSL_CERT_FILE": certificate, "CURL_CA_BUNDLE": certificate} if certificate else {}
+
+
 def hostler(program, origin, volume, *models, fresh=True, options=(), **env):
     if fresh:
         emptied(volume)
     return run([program, "pull", *[f"hf:{m}" for m in models], "--volume", volume, "--progress", "none", *options],
-               env=environment(HF_ENDPOINT=origin.url, LOG_FILE="/dev/null", **env))
+               env=environment(HF_ENDPOINT=origin.url, LOG_FILE="/dev/null", **trust(origin), **env))
 
 
 def aria2c(origin, repo, path, sha, folder):
@@ -87,7 +92,7 @@ def receive(origin, repo, path):
     for i in range(4):
         argv += ["-r", f"{i * part}-{size - 1 if i == 3 else (i + 1) * part - 1}", "-o", "/dev/null", url]
         argv += ["--next", "-s", "--fail"] if i < 3 else []
-    return run(argv, env=environment())
+    return run(argv, env=environment(**trust(origin)))
 
 
 def sha256(path):

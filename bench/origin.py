@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -56,10 +57,17 @@ class Repo:
 class Origin:
     """Context manager: the server runs inside it."""
 
-    def __init__(self, work, repos):
+    def __init__(self, work, repos, tls=False):
         self.work, self.repos = pathlib.Path(work), repos
         self.api, self.cdn = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.api}"
+        self.scheme, self.certificate = ("https", self.work / "tls.pem") if tls else ("http", None)
+        self.url = f"{self.scheme}://127.0.0.1:{self.api}"
+
+    def _make_certificate(self):
+        """one that signs itself, for clients that are given it as an authority"""
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=bench",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.work / "tls.key",
+                        "-out", self.certificate], check=True, capture_output=True)
 
     def _answers(self, repo):
         """static JSON of one repository; yields nginx locations for it"""
@@ -82,7 +90,7 @@ class Origin:
         if repo.lfs:
             yield (f"location {resolve} {{ add_header X-Repo-Commit {COMMIT} always; "
                    f"add_header X-Linked-Etag $linked_etag always; add_header X-Linked-Size $linked_size always; "
-                   f"rewrite ^{resolve}(.*)$ http://127.0.0.1:{self.cdn}/{repo.name}/$1?Signature=bench redirect; }}")
+                   f"rewrite ^{resolve}(.*)$ {self.scheme}://127.0.0.1:{self.cdn}/{repo.name}/$1?Signature=bench redirect; }}")
         else:
             yield (f"location {resolve} {{ add_header X-Repo-Commit {COMMIT} always; "
                    f"add_header X-Linked-Etag $linked_etag always; absolute_redirect off; "
@@ -99,6 +107,7 @@ class Origin:
                     sizes.append(f"{head}{path} {size};")
             locations += self._answers(repo)
             roots.append(f"location /{repo.name}/ {{ alias {repo.folder}/; }}")
+        tls = "ssl" if self.certificate else ""
         logs = f"error_log {self.work}/error.log; access_log off;"
         return "\n".join([
             f"user {getpass.getuser()};" if os.getuid() == 0 else "",
@@ -110,18 +119,22 @@ class Origin:
             "map_hash_max_size 65536; map_hash_bucket_size 512;",
             "map $uri $linked_etag {", *etags, "}", "map $uri $linked_size {", *sizes, "}",
             "map $uri $file_path { default ''; ~^/.+/resolve/[0-9a-f]+/(?<rest>.*)$ $rest; }",
-            f"server {{ listen 127.0.0.1:{self.api};", *locations, "}",
-            f"server {{ listen 127.0.0.1:{self.cdn};", *roots, "} }"])
+            f"ssl_certificate {self.certificate}; ssl_certificate_key {self.work}/tls.key;" if tls else "",
+            f"server {{ listen 127.0.0.1:{self.api} {tls};", *locations, "}",
+            f"server {{ listen 127.0.0.1:{self.cdn} {tls};", *roots, "} }"])
 
     def __enter__(self):
         self.work.mkdir(parents=True, exist_ok=True)
+        if self.certificate:
+            self._make_certificate()
         conf = self.work / "nginx.conf"
         conf.write_text(self.configuration())
         self.process = subprocess.Popen(["/usr/sbin/nginx", "-c", str(conf), "-p", str(self.work)],
                                         stderr=subprocess.PIPE)
+        trusting = ssl.create_default_context(cafile=self.certificate)
         for _ in range(200):
             try:
-                urllib.request.urlopen(f"{self.url}/api/models/{self.repos[0].name}/revision/main").read()
+                urllib.request.urlopen(f"{self.url}/api/models/{self.repos[0].name}/revision/main", context=trusting).read()
                 return self
             except OSError:
                 if self.process.poll() is not None:
@@ -134,4 +147,4 @@ class Origin:
         self.process.wait()
 
     def cdn_url(self, repo, path):
-        return f"http://127.0.0.1:{self.cdn}/{repo.name}/{path}"
+        return f"{self.scheme}://127.0.0.1:{self.cdn}/{repo.name}/{path}"
