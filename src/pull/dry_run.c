@@ -1,5 +1,6 @@
 /* --dry-run: the same looks as a pull, and no step further. */
 #include "json/json.h"
+#include "model/ref_ollama.h"
 #include "pull/listing.h"
 #include "pull/pull.h"
 #include "pull/setup.h"
@@ -52,8 +53,11 @@ static int path_column(const struct manifest *m)
 
 static const char *origin_of(const struct job *job)
 {
-    return strcmp(job->want->ref.source, "hf") == 0 ? job->pull->source.hf_endpoint
-                                                    : job->pull->source.ollama_registry;
+    const struct model_ref *ref = &job->want->ref;
+
+    if (strcmp(ref->source, "hf") == 0)
+        return job->pull->source.hf_endpoint;
+    return strcmp(ref->host, REF_OLLAMA_HOST) == 0 ? job->pull->source.ollama_registry : ref->host;
 }
 
 static void put_table(struct buf *out, const struct outlook *o)

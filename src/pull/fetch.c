@@ -273,6 +273,8 @@ static void run_all(struct run *run)
             wait_for_others(run);
         } else {
             event = transfer_next(run->transfer, TICK_MS);
+            if (run->job->session_open)
+                source_tend(&run->job->session);
             on_event(run, &event);
         }
         if (stop_wanted() || lost_lease(run))

@@ -1,20 +1,14 @@
 #include "source/hf_parse.h"
 
 #include "json/json.h"
+#include "source/refusal.h"
 #include "text/relpath.h"
 
-#define SHOWN_MAX      ((size_t)160) /* of a server's words in our message */
-#define ERROR_BODY_MAX ((size_t)64 << 10)
-
-/* A page for people where an answer for programs was asked: it is not the Hub that answered. */
-static bool is_web_page(struct str body)
-{
-    return str_starts(str_trim(body), STR("<"));
-}
+#define SHOWN_MAX ((size_t)160) /* of a server's words in our message */
 
 static struct json *parse(struct str body, const char *what, struct err *err)
 {
-    if (!is_web_page(body))
+    if (!refusal_is_page(body))
         return json_parse(body, HF_ANSWER_BYTES_MAX, what, err);
     (void)err_set(err, ERR_NET, "%s: a web page came instead of the Hub's answer", what);
     (void)err_hint(err, "a proxy or a captive portal may have answered: look at HTTPS_PROXY, "
@@ -219,34 +213,4 @@ bool hf_parse_next(struct str *ret_url, struct str value)
         }
     }
     return false;
-}
-
-/* The words of {"error":"..."}, {"error":["..."]} or {"errors":[{"message":"..."}]}. */
-static struct str json_error(const struct json *doc)
-{
-    const struct json *error = json_get(doc, "error");
-    const struct json *first = json_at(json_get(doc, "errors"), 0);
-    struct str text = {0};
-
-    if (json_is_array(error))
-        error = json_at(error, 0);
-    if (error == NULL && json_is_object(first))
-        error = json_get(first, "message");
-    (void)json_as_str(&text, error);
-    return text;
-}
-
-const char *hf_parse_error(struct arena *a, struct str header, struct str body)
-{
-    JSON_SCOPED *doc = NULL;
-    struct err ignored = {0};
-    struct str text = str_trim(header);
-
-    if (text.len == 0 && str_starts(str_trim(body), STR("{"))) {
-        doc = json_parse(body, ERROR_BODY_MAX, "", &ignored);
-        text = doc == NULL ? text : str_trim(json_error(doc));
-    } else if (text.len == 0 && !is_web_page(body)) {
-        text = str_trim(body);
-    }
-    return str_printable(a, text, SHOWN_MAX);
 }

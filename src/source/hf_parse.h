@@ -40,10 +40,4 @@ int hf_parse_page(struct hf_listing *listing, struct arena *a, struct str body, 
  */
 bool hf_parse_next(struct str *ret_url, struct str value);
 
-/*
- * What a refusal says of itself: X-Error-Message, else {"error":...} or {"errors":[{"message"}]} of
- * the body, else a body of plain text. Printable and short; "" if it says nothing.
- */
-const char *hf_parse_error(struct arena *a, struct str header, struct str body);
-
 #endif

@@ -1,12 +1,12 @@
 #include "source/hf_refuse.h"
 
-#include "source/hf_parse.h"
+#include "source/refusal.h"
 #include "text/num.h"
 
 #define SHOWN_MAX ((size_t)120)
 
 /* A refusal under examination. */
-struct refusal {
+struct examined {
     const struct hf_asked *asked;
     struct arena *arena;
     int status;
@@ -17,15 +17,8 @@ struct refusal {
     bool token_sent;
 };
 
-static const char *host_text(struct arena *a, const struct url *u)
-{
-    if (u->port == (u->tls ? 443 : 80))
-        return str_dup(a, u->host);
-    return str_format(a, STR_FMT ":%u", STR_ARG(u->host), (unsigned)u->port);
-}
-
 /* One spelling of a name of Ollama that the repository's name would be too; NULL: none. */
-static const char *as_ollama(const struct refusal *r)
+static const char *as_ollama(const struct examined *r)
 {
     const char *text = str_format(r->arena, "ollama:%s", r->asked->repo);
     struct err ignored = {0};
@@ -37,7 +30,7 @@ static const char *as_ollama(const struct refusal *r)
     return ref_parse(&ref, r->arena, str_from(text), &ignored) == 0 ? text : NULL;
 }
 
-static int hint_spelling(const struct refusal *r, struct err *err, const char *token)
+static int hint_spelling(const struct examined *r, struct err *err, const char *token)
 {
     const char *ollama = as_ollama(r);
 
@@ -47,7 +40,7 @@ static int hint_spelling(const struct refusal *r, struct err *err, const char *t
 }
 
 /* The Hub tells nobody without a token whether a private model exists. */
-static int missing_or_private(const struct refusal *r, struct err *err)
+static int missing_or_private(const struct examined *r, struct err *err)
 {
     const struct hf_asked *q = r->asked;
 
@@ -60,7 +53,7 @@ static int missing_or_private(const struct refusal *r, struct err *err)
     return hint_spelling(r, err, "set HF_TOKEN to a token that may read it");
 }
 
-static int missing(const struct refusal *r, struct err *err)
+static int missing(const struct examined *r, struct err *err)
 {
     const struct hf_asked *q = r->asked;
 
@@ -74,7 +67,7 @@ static int missing(const struct refusal *r, struct err *err)
     return hint_spelling(r, err, "take a token of an account that may read it");
 }
 
-static int gated(const struct refusal *r, struct err *err)
+static int gated(const struct examined *r, struct err *err)
 {
     const struct hf_asked *q = r->asked;
 
@@ -97,7 +90,7 @@ static int gated(const struct refusal *r, struct err *err)
                     q->token_from);
 }
 
-static int bad_token(const struct refusal *r, struct err *err)
+static int bad_token(const struct examined *r, struct err *err)
 {
     const struct hf_asked *q = r->asked;
 
@@ -109,7 +102,7 @@ static int bad_token(const struct refusal *r, struct err *err)
                     q->base);
 }
 
-static int no_revision(const struct refusal *r, struct err *err)
+static int no_revision(const struct examined *r, struct err *err)
 {
     const struct hf_asked *q = r->asked;
 
@@ -117,7 +110,7 @@ static int no_revision(const struct refusal *r, struct err *err)
     return err_hint(err, "its branches and tags are at %s/tree/main", r->page);
 }
 
-static int no_entry(const struct refusal *r, struct err *err)
+static int no_entry(const struct examined *r, struct err *err)
 {
     const struct hf_asked *q = r->asked;
 
@@ -126,13 +119,13 @@ static int no_entry(const struct refusal *r, struct err *err)
     return err_hint(err, "try again later, or another HF_ENDPOINT");
 }
 
-static int disabled(const struct refusal *r, struct err *err)
+static int disabled(const struct examined *r, struct err *err)
 {
     (void)err_set(err, ERR_AUTH, "%s is disabled at %s", r->asked->ref, r->host);
     return err_hint(err, "%s may say why", r->page);
 }
 
-static int forbidden(const struct refusal *r, struct err *err)
+static int forbidden(const struct examined *r, struct err *err)
 {
     const struct hf_asked *q = r->asked;
 
@@ -144,14 +137,14 @@ static int forbidden(const struct refusal *r, struct err *err)
                     q->token_from, q->repo, q->base);
 }
 
-static int other(const struct refusal *r, struct err *err)
+static int other(const struct examined *r, struct err *err)
 {
     (void)err_set(err, ERR_NET, "%s: %s answers %d%s%s", r->asked->ref, r->host, r->status,
                   r->words[0] == '\0' ? "" : ": ", r->words);
     return err_hint(err, "try again later, or another HF_ENDPOINT");
 }
 
-static int refuse_404(const struct refusal *r, struct err *err)
+static int refuse_404(const struct examined *r, struct err *err)
 {
     if (str_eq(r->code, STR("RepoNotFound")))
         return missing(r, err);
@@ -163,7 +156,7 @@ static int refuse_404(const struct refusal *r, struct err *err)
     return missing(r, err);
 }
 
-static int refuse(const struct refusal *r, struct err *err)
+static int refuse(const struct examined *r, struct err *err)
 {
     if (str_eq(r->code, STR("GatedRepo")))
         return gated(r, err);
@@ -200,13 +193,13 @@ static void quote_request_id(const struct http_answer *answer, struct arena *a, 
 int hf_refuse(const struct hf_asked *asked, const struct http_answer *answer, struct err *err)
 {
     ARENA_SCOPED a = {0};
-    struct refusal r = {
+    struct examined r = {
         .asked = asked,
         .arena = &a,
         .status = answer->status,
         .code = http_header_get(answer, "x-error-code"),
-        .words = hf_parse_error(&a, http_header_get(answer, "x-error-message"), answer->body),
-        .host = host_text(&a, &answer->url),
+        .words = refusal_read(&a, http_header_get(answer, "x-error-message"), answer->body).words,
+        .host = url_authority(&a, &answer->url),
         .page = str_format(&a, "%s/%s", asked->base, asked->repo),
         .token_sent = asked->token_from != NULL && url_same_origin(asked->endpoint, &answer->url),
     };
@@ -252,7 +245,7 @@ int hf_check_claims(const struct hf_asked *asked, const struct http_answer *answ
     struct str commit = str_trim(http_header_get(answer, "x-repo-commit"));
     struct str size = http_header_get(answer, "x-linked-size");
     struct str etag = http_header_get(answer, "x-linked-etag");
-    const char *host = host_text(&a, &answer->url);
+    const char *host = url_authority(&a, &answer->url);
     const char *path = asked->file->path;
     char hex[DIGEST_HEX + 1];
 

@@ -1,6 +1,7 @@
 #include "source/source.h"
 
 #include "source/hf.h"
+#include "source/ollama.h"
 #include "text/buf.h"
 
 #define LIST_MAX ((size_t)200)
@@ -8,6 +9,7 @@
 /* One line a source. */
 static const struct source *const sources[] = {
     &source_hf,
+    &source_ollama,
 };
 
 #define SOURCES (sizeof(sources) / sizeof(sources[0]))
@@ -48,4 +50,10 @@ int source_open(struct source_session *out, struct arena *a, const char *name,
 void source_close(struct source_session *s)
 {
     http_client_free(&s->client);
+}
+
+void source_tend(struct source_session *s)
+{
+    if (s->source->tend != NULL)
+        s->source->tend(s);
 }

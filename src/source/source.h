@@ -44,11 +44,20 @@ struct source {
                   const struct manifest *m, const struct model_file *file, struct err *err);
     /* May we have what is wanted of it? One header of one file, for --dry-run. */
     int (*access)(struct source_session *s, const struct manifest *m, struct err *err);
+    /* What a session needs now and then while its origins are in use. NULL: nothing. */
+    void (*tend)(struct source_session *s);
 };
 
 /* ERR_USAGE that lists the sources there are. */
 int source_open(struct source_session *out, struct arena *a, const char *name,
                 const struct source_config *config, struct err *err) MUST_CHECK;
 void source_close(struct source_session *s);
+
+/*
+ * To be called by the session's thread about twice a second while the engine fetches from its
+ * origins: gets new tokens in place of those that have had their day. May take as long as a
+ * request.
+ */
+void source_tend(struct source_session *s);
 
 #endif

@@ -120,16 +120,23 @@ static const char *parse_authority(struct url *u, struct arena *a, struct str au
     return NULL;
 }
 
-/* The URL in one spelling: the port only where it is not the scheme's own. */
+char *url_authority(struct arena *a, const struct url *u)
+{
+    bool v6 = memchr(u->host.ptr, ':', u->host.len) != NULL;
+    const char *open = v6 ? "[" : "";
+    const char *close = v6 ? "]" : "";
+
+    if (u->port == (u->tls ? 443 : 80))
+        return str_format(a, "%s" STR_FMT "%s", open, STR_ARG(u->host), close);
+    return str_format(a, "%s" STR_FMT "%s:%u", open, STR_ARG(u->host), close, (unsigned)u->port);
+}
+
+/* The URL in one spelling. */
 static struct str spell(struct arena *a, const struct url *u)
 {
     struct buf b = buf_new(a, URL_MAX + 1); /* a missing path becomes a slash */
-    bool v6 = memchr(u->host.ptr, ':', u->host.len) != NULL;
 
-    buf_addf(&b, "%s://%s" STR_FMT "%s", u->tls ? "https" : "http", v6 ? "[" : "", STR_ARG(u->host),
-             v6 ? "]" : "");
-    if (u->port != (u->tls ? 443 : 80))
-        buf_addf(&b, ":%u", (unsigned)u->port);
+    buf_addf(&b, "%s://%s", u->tls ? "https" : "http", url_authority(a, u));
     buf_add(&b, u->target);
     return buf_str(&b);
 }

@@ -40,6 +40,9 @@ bool url_same_origin(const struct url *a, const struct url *b);
 /* localhost, 127.0.0.0/8 or ::1. */
 bool url_is_loopback(const struct url *u);
 
+/* "cdn.example:8443", the port only where it is not the scheme's own. */
+char *url_authority(struct arena *a, const struct url *u);
+
 /* Percent-encodes all but A-Z a-z 0-9 - _ . ~ and the bytes in keep (e.g. "/"). */
 char *url_encode(struct arena *a, struct str s, const char *keep);
 

@@ -27,17 +27,19 @@ static void fail(struct file *f, const struct err *err)
     engine_unlock(f->t);
 }
 
-/* Lets the source judge what its own origin says. False: it has spoken a last word. */
-static bool origin_agrees(struct conn *c)
+/* Lets the source judge what its own origin says: as its judge(), which at -1 has failed the file.
+ */
+static int origin_says(struct conn *c)
 {
     const struct transfer_origin *origin = c->file->target.origin;
     struct err err = {0};
+    int r = 0;
 
-    if (!c->canonical || origin->judge == NULL ||
-        origin->judge(origin->judge_ctx, &c->request.answer, &err) == 0)
-        return true;
-    fail(c->file, &err);
-    return false;
+    if (c->canonical && origin->judge != NULL)
+        r = origin->judge(origin->judge_ctx, &c->request.answer, &err);
+    if (r < 0)
+        fail(c->file, &err);
+    return r;
 }
 
 static bool follow(struct conn *c)
@@ -48,7 +50,7 @@ static bool follow(struct conn *c)
     struct url next;
     struct err err;
 
-    if (!origin_agrees(c))
+    if (origin_says(c) < 0)
         return false;
     if (location.ptr == NULL || url_join(&next, &c->request.arena, here, location, &err) < 0) {
         judge(c, RETRY_REDIRECT, 0, "it redirects without a proper address");
@@ -164,6 +166,7 @@ static bool wrong_size(struct conn *c)
 static bool refused(struct conn *c, int status)
 {
     const char *variable = request_proxy_variable(&c->request.answer.url);
+    int verdict = 0;
 
     if (status == 407) {
         judge(c, RETRY_PROXY_AUTH, 407, "the proxy that %s names wants credentials (407)",
@@ -171,9 +174,14 @@ static bool refused(struct conn *c, int status)
         return true;
     }
     if (status >= 400 && status < 500 && status != 408 && status != 425 && status != 429 &&
-        c->proves && !origin_agrees(c))
+        c->proves)
+        verdict = origin_says(c);
+    if (verdict < 0)
         return false;
-    judge(c, RETRY_STATUS, status, "it answers %d", status);
+    if (verdict > 0)
+        judge(c, RETRY_TOKEN, 0, "it wants a new token (%d)", status);
+    else
+        judge(c, RETRY_STATUS, status, "it answers %d", status);
     return true;
 }
 
@@ -222,7 +230,7 @@ static void final(struct conn *c, uint64_t since_ms)
 {
     ARENA_SCOPED a = {0};
     struct file *f = c->file;
-    const char *host = request_host(&a, &c->request.answer.url);
+    const char *host = url_authority(&a, &c->request.answer.url);
     char quiet[NUM_TEXT];
     struct err err;
     enum err_code code =
@@ -261,6 +269,7 @@ static void final(struct conn *c, uint64_t since_ms)
     case RETRY_STALL:
     case RETRY_FIRST_BYTE:
     case RETRY_STATUS:
+    case RETRY_TOKEN:
     case RETRY_WHOLE:
         if (code == ERR_NET)
             (void)err_hint(&err, "what has arrived is kept: pull again, or be more patient with "
@@ -279,7 +288,7 @@ static void notice(struct conn *c, const struct retry_plan *plan)
         c->t->net.notice(
             c->t->net.notice_ctx,
             str_format(&a, "%s: %s: %s; trying again%s%s", c->file->target.name,
-                       request_host(&a, &c->request.answer.url), c->words,
+                       url_authority(&a, &c->request.answer.url), c->words,
                        plan->wait_ms < 1000 ? "" : " in ",
                        plan->wait_ms < 1000 ? "" : num_format_duration(wait, plan->wait_ms)));
 }

@@ -223,17 +223,16 @@ int fetch_start(struct conn *c, struct file *f, struct ranges_span span, struct 
 {
     ARENA_SCOPED a = {0};
     const struct transfer_origin *origin = f->target.origin;
-    struct request_ask ask = {.url = f->link.known ? &f->link.url : &origin->url,
-                              .authorization =
-                                  f->link.known && f->link.left ? NULL : origin->authorization};
+    struct request_ask ask = {.url = f->link.known ? &f->link.url : &origin->url};
 
     clear(c, f, span);
     c->pos = span.start;
     c->link_id = f->link.id;
     c->proves = !f->link.proved;
     c->canonical = url_same_origin(ask.url, &origin->url);
-    if (!c->canonical)
-        ask.authorization = NULL;
+    if (c->canonical && !(f->link.known && f->link.left))
+        ask.authorization = origin->authorize != NULL ? origin->authorize(origin->judge_ctx)
+                                                      : origin->authorization;
     ask.range = range_text(c, &a);
     ask.connect_to = c->host->connect_to;
     c->ranged = ask.range != NULL;

@@ -180,7 +180,7 @@ static int run(struct http_client *c, const char **ret_slow, enum retry_what *re
 static int certificate_err(struct http_client *c, struct asking *q, struct err *err)
 {
     ARENA_SCOPED a = {0};
-    const char *host = request_host(&a, &q->url);
+    const char *host = url_authority(&a, &q->url);
     const char *slow;
     enum retry_what what;
     struct str issuer = {0};
@@ -204,13 +204,13 @@ static int last_word(struct http_client *c, struct asking *q, struct err *err)
         return certificate_err(c, q, err);
     (void)num_format_duration(tried, clock_now_ms(c->net.clock) - q->began_ms);
     if (q->what == RETRY_PROXY_AUTH) {
-        (void)err_set(err, ERR_NET, "%s: %s", request_host(&a, &q->url), q->words);
+        (void)err_set(err, ERR_NET, "%s: %s", url_authority(&a, &q->url), q->words);
         return err_hint(err, "put the user and password into that variable's URL");
     }
     if (q->attempt <= 1)
-        return err_set(err, ERR_NET, "%s: %s", request_host(&a, &q->url), q->words);
-    (void)err_set(err, ERR_NET, "%s: %s; tried %u times in %s", request_host(&a, &q->url), q->words,
-                  q->attempt, tried);
+        return err_set(err, ERR_NET, "%s: %s", url_authority(&a, &q->url), q->words);
+    (void)err_set(err, ERR_NET, "%s: %s; tried %u times in %s", url_authority(&a, &q->url),
+                  q->words, q->attempt, tried);
     return err_hint(err, "check the network and the origin, or be more patient: --give-up");
 }
 
@@ -251,7 +251,7 @@ static int try_again(struct http_client *c, struct asking *q, enum retry_what wh
     if (c->net.notice != NULL)
         c->net.notice(
             c->net.notice_ctx,
-            str_format(&a, "%s: %s; trying again%s%s", request_host(&a, &q->url), q->words,
+            str_format(&a, "%s: %s; trying again%s%s", url_authority(&a, &q->url), q->words,
                        plan.wait_ms < 1000 ? "" : " in ",
                        plan.wait_ms < 1000 ? "" : num_format_duration(wait, plan.wait_ms)));
     return stop_wait_ms(plan.wait_ms) ? stop_err(err) : 0;
@@ -267,7 +267,7 @@ static int follow(struct http_client *c, struct asking *q, struct arena *a, stru
 {
     struct str location = http_header_get(&c->request.answer, "location");
     ARENA_SCOPED scratch = {0};
-    const char *host = request_host(&scratch, &q->url);
+    const char *host = url_authority(&scratch, &q->url);
     struct url next;
 
     if (q->request->redirects == 0 || !is_redirect(c->request.answer.status) ||
@@ -369,13 +369,20 @@ static int exchange(struct http_client *c, struct asking *q, struct arena *a, st
         return -1;
     if (c->too_long || c->request.too_many_headers)
         return err_set(err, ERR_LIMIT, "%s: the answer is longer than it may be",
-                       request_host(a, &q->url));
+                       url_authority(a, &q->url));
     if (slow == NULL)
         slow = judge(c, q, &what, &status, a);
     if (slow == NULL)
         return 1;
     q->words = slow;
     return try_again(c, q, what, status, err);
+}
+
+bool http_is_allowed(const struct net_config *net, const struct url *url)
+{
+    struct err ignored = {0};
+
+    return request_allowed(net, url, false, &ignored) == 0;
 }
 
 int http_get(struct http_answer *out, struct arena *a, struct http_client *client,

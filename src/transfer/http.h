@@ -57,4 +57,10 @@ void http_client_free(struct http_client **client);
 int http_get(struct http_answer *out, struct arena *a, struct http_client *client,
              const struct http_request *request, struct err *err) MUST_CHECK;
 
+/*
+ * Whether url may be asked at all: https always, plain http on loopback and on the hosts that were
+ * named for it.
+ */
+bool http_is_allowed(const struct net_config *net, const struct url *url);
+
 #endif

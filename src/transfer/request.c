@@ -270,18 +270,6 @@ struct str request_issuer(struct request *r, struct arena *a)
 
 #undef SET
 
-const char *request_host(struct arena *a, const struct url *url)
-{
-    bool v6 = memchr(url->host.ptr, ':', url->host.len) != NULL;
-    const char *open = v6 ? "[" : "";
-    const char *close = v6 ? "]" : "";
-
-    if (url->port == (url->tls ? 443 : 80))
-        return str_format(a, "%s" STR_FMT "%s", open, STR_ARG(url->host), close);
-    return str_format(a, "%s" STR_FMT "%s:%u", open, STR_ARG(url->host), close,
-                      (unsigned)url->port);
-}
-
 static bool named_insecure(const struct net_config *net, const struct url *url)
 {
     ARENA_SCOPED a = {0};
@@ -297,7 +285,7 @@ int request_allowed(const struct net_config *net, const struct url *url, bool fr
                     struct err *err)
 {
     ARENA_SCOPED a = {0};
-    const char *host = request_host(&a, url);
+    const char *host = url_authority(&a, url);
 
     if (url->tls)
         return 0;

@@ -77,9 +77,6 @@ int request_allowed(const struct net_config *net, const struct url *url, bool fr
 enum retry_what request_failure(const struct request *r, CURLcode code, const char **ret_words,
                                 struct arena *a);
 
-/* "cdn.example:8443", without the port where it is the scheme's own. */
-const char *request_host(struct arena *a, const struct url *url);
-
 /* The variable that names the proxy for url ("HTTPS_PROXY"), NULL if none does. */
 const char *request_proxy_variable(const struct url *url);
 

@@ -25,6 +25,7 @@ enum retry_what {
     RETRY_STALL,       /* too few bytes for too long */
     RETRY_FIRST_BYTE,  /* no first byte in time */
     RETRY_STATUS,      /* a status that brings no bytes */
+    RETRY_TOKEN,       /* the authorization has had its day, another is being got */
     RETRY_PORTAL,      /* a page in place of the file */
     RETRY_ENCODED,     /* compressed, which was not asked for */
     RETRY_RANGE,       /* a Content-Range that is missing, malformed, or starts elsewhere */

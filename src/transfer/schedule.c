@@ -25,7 +25,7 @@ static struct host *find_host(struct transfer *t, const struct url *url)
     h->t = t;
     h->url =
         (struct url){.tls = url->tls, .port = url->port, .host = str_copy(&t->arena, url->host)};
-    h->name = request_host(&t->arena, url);
+    h->name = url_authority(&t->arena, url);
     h->request_bytes = ENGINE_REQUEST_MIN;
     h->progress_ms = engine_now(t);
     h->next = t->hosts;

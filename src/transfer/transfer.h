@@ -28,10 +28,17 @@ struct transfer_origin {
     struct url url;            /* the canonical URL: asked again when a signed location expires */
     const char *authorization; /* for url's own origin only; NULL: none */
     /*
+     * Where the authorization changes while files are on their way: gives the one that is good now,
+     * NULL: none. In place of the above; may be NULL. Called on the engine's thread, which copies
+     * the text at once, for each request to url's own origin.
+     */
+    const char *(*authorize)(const void *judge_ctx);
+    /*
      * Judges what the canonical origin itself answered to a request for bytes: a redirect's
      * headers, or a status from 400 to 499 that is no matter of ranges or rates. Returns 0 to go on
-     * by the general rules, -1 with err set for a final refusal (gated, gone, another file), whose
-     * words name the model themselves. May be NULL. Called on the engine's thread.
+     * by the general rules, 1 to ask again in a moment (of a status: a new authorization is being
+     * got), -1 with err set for a final refusal (gated, gone, another file), whose words name the
+     * model themselves. May be NULL. Called on the engine's thread.
      */
     int (*judge)(const void *ctx, const struct http_answer *answer, struct err *err);
     const void *judge_ctx;

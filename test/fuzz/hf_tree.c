@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "source/hf_parse.h"
+#include "source/refusal.h"
 #include "text/relpath.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,6 +47,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (hf_parse_revision(&revision, &a, body, "revision", &err) == 0 &&
         !ref_is_commit(revision.commit))
         abort();
-    (void)hf_parse_error(&a, (struct str){0}, body);
+    (void)refusal_read(&a, (struct str){0}, body);
     return 0;
 }

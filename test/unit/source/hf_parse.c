@@ -250,36 +250,6 @@ static void the_next_link_is_found(void **state)
     }
 }
 
-struct words {
-    const char *header;
-    const char *body;
-    const char *words;
-};
-
-static const struct words words[] = {
-    {"From the header", "{\"error\":\"other\"}", "From the header"},
-    {"", "{\"error\":\"Repository not found\"}", "Repository not found"},
-    {"", "{\"error\":[\"first\",\"second\"]}", "first"},
-    {"", "{\"errors\":[{\"message\":\"of a list\"}]}", "of a list"},
-    {"", "{\"error\":7}", ""},
-    {"", "{broken", ""},
-    {"", "Entry not found\n", "Entry not found"},
-    {"", "<html>portal</html>", ""},
-    {"", "", ""},
-    {"a\x1b[31m\r\nb", "", "a\\x1b[31m\\x0d\\x0ab"},
-};
-
-static void the_words_of_a_refusal_are_found(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        ARENA_SCOPED a = {0};
-
-        assert_string_equal(hf_parse_error(&a, str_from(words[i].header), str_from(words[i].body)),
-                            words[i].words);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,7 +262,6 @@ int main(void)
         cmocka_unit_test(more_entries_than_the_limit_are_refused),
         cmocka_unit_test(more_files_than_the_limit_are_refused),
         cmocka_unit_test(the_next_link_is_found),
-        cmocka_unit_test(the_words_of_a_refusal_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -384,7 +384,7 @@ static void hosts_are_named_as_people_write_them(void **state)
         struct err err;
 
         assert_int_equal(url_parse(&url, &a, str_from(rows[i][0]), &err), 0);
-        assert_string_equal(request_host(&a, &url), rows[i][1]);
+        assert_string_equal(url_authority(&a, &url), rows[i][1]);
     }
 }
 

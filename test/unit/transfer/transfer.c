@@ -377,6 +377,55 @@ static void the_source_judges_what_its_origin_says(void **state)
     scripted_stop(&server);
 }
 
+/* The token of a session, which is renewed between two requests. */
+struct token {
+    const char *text;
+    int refused;
+};
+
+static const char *token_now(const void *ctx)
+{
+    struct token *const *token = ctx;
+
+    return (*token)->text;
+}
+
+static int renews(const void *ctx, const struct http_answer *answer, struct err *err)
+{
+    struct token *const *token = ctx;
+
+    (void)err;
+    if (answer->status != 401)
+        return 0;
+    (*token)->refused++;
+    (*token)->text = "Bearer new";
+    return 1;
+}
+
+static void a_refused_token_is_asked_for_anew_and_the_file_goes_on(void **state)
+{
+    static const char *const answers[] = {"HTTP/1.1 401 U\r\nContent-Length: 0\r\n\r\n",
+                                          "HTTP/1.1 200 O\r\nContent-Length: 5\r\n\r\nhello", NULL};
+    struct token token = {.text = "Bearer old"};
+    struct token *ctx = &token;
+    struct fixture *f = *state;
+    struct transfer_target file;
+    struct scripted server;
+
+    hello(f, &file);
+    f->origin.authorization = "Bearer never";
+    f->origin.authorize = token_now;
+    f->origin.judge = renews;
+    f->origin.judge_ctx = &ctx;
+    serve(f, &server, answers);
+    add(f, &file);
+    assert_int_equal(next(f).kind, TRANSFER_DONE);
+    assert_int_equal(token.refused, 1);
+    assert_non_null(strstr(server.requests[0], "\r\nAuthorization: Bearer old\r\n"));
+    assert_non_null(strstr(server.requests[1], "\r\nAuthorization: Bearer new\r\n"));
+    scripted_stop(&server);
+}
+
 static void who_cancels_gets_every_file_back_as_interrupted(void **state)
 {
     struct fixture *f = *state;
@@ -469,6 +518,7 @@ int main(void)
         TEST(a_volume_that_cannot_be_written_is_named),
         TEST(a_file_that_cannot_be_read_back_is_named),
         TEST(the_source_judges_what_its_origin_says),
+        TEST(a_refused_token_is_asked_for_anew_and_the_file_goes_on),
         TEST(who_cancels_gets_every_file_back_as_interrupted),
         TEST(only_what_is_picked_is_cancelled),
         TEST(a_disk_that_hangs_holds_up_nobody_for_more_than_a_second),
