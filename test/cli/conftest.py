@@ -32,6 +32,8 @@ import urllib.request
 
 import pytest
 
+pytest_plugins = ["registry"]       # a docker-registry, and a server before it
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("HOSTLER_TEST_SLOW", "1"))
 # What the stand-in hub keeps as LFS: these endings, and whatever is this large.
