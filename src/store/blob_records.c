@@ -1,12 +1,21 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/receipt.h"
 #include "store/sealed.h"
+#include "sys/fd.h"
+#include "sys/file.h"
+#include "sys/flock.h"
+#include "sys/stop.h"
 #include "text/vec.h"
 
 #define KIND      "blobs"
 #define FILE_NAME "blobs"
+
+/* How long another writer of the same folder is waited for. */
+#define LOCK_TRIES   200
+#define LOCK_WAIT_MS 10
 
 enum touch {
     UNTOUCHED, /* as the file has it */
@@ -22,6 +31,7 @@ struct entry {
 struct blob_records {
     struct arena *arena;
     VEC(struct entry) entries; /* sorted by digest, none twice */
+    struct stat seen;          /* the file as it was last read; zero: there was none */
     bool changed;
 };
 
@@ -89,6 +99,9 @@ static void read_file(struct blob_records *r, const struct volume *v, const char
     struct str body;
     bool sorted = true;
 
+    /* Before it is read: one that is replaced in between is then read again. */
+    if (fstatat(v->fd, path, &r->seen, AT_SYMLINK_NOFOLLOW) < 0)
+        r->seen = (struct stat){0};
     if (!sealed_read(&body, r->arena, v, path, KIND, RECEIPT_FORMAT))
         return;
     while (body.len > 0) {
@@ -186,6 +199,28 @@ static void merge(struct blob_records *fresh, const struct blob_records *ours)
     }
 }
 
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+void blob_records_refresh(struct blob_records *r, const struct volume *v, const char *folder)
+{
+    struct blob_records fresh = {.arena = r->arena, .changed = r->changed};
+    struct arena_mark mark = arena_mark(r->arena);
+    const char *path = sealed_path(r->arena, folder, FILE_NAME);
+    struct stat now;
+
+    if (fstatat(v->fd, path, &now, AT_SYMLINK_NOFOLLOW) < 0 || is_same_file(&now, &r->seen)) {
+        arena_rewind(r->arena, mark);
+        return;
+    }
+    read_file(&fresh, v, folder);
+    merge(&fresh, r);
+    *r = fresh;
+}
+
 static void put(struct buf *b, const struct blob_record *record)
 {
     char hex[DIGEST_HEX + 1];
@@ -194,15 +229,52 @@ static void put(struct buf *b, const struct blob_record *record)
              (intmax_t)record->mtime_ns, (uintmax_t)record->inode);
 }
 
+/* Made if need be and locked until the descriptor is closed; after a while it goes without. */
+static int lock_folder(bool *ret_locked, const struct volume *v, const char *folder)
+{
+    ARENA_SCOPED a = {0};
+    const char *path = sealed_path(&a, folder, "");
+    struct err ignored;
+    int fd = -1;
+
+    *ret_locked = false;
+    if (file_mkdirs(v->fd, path, &v->root, &ignored) == 0)
+        fd = file_open_dir(v->fd, path, &ignored);
+    for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
+        *ret_locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+        if (*ret_locked || errno != EWOULDBLOCK || stop_wait_ms(LOCK_WAIT_MS))
+            break;
+    }
+    return fd;
+}
+
+/* All is on disk: what others write from now on is newer than what we wrote. */
+static void settle(struct blob_records *r)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->entries.len; i++) {
+        if (r->entries.at[i].touch == DROPPED)
+            continue;
+        r->entries.at[kept] = r->entries.at[i];
+        r->entries.at[kept++].touch = UNTOUCHED;
+    }
+    r->entries.len = kept;
+    r->changed = false;
+}
+
 int blob_records_write(struct blob_records *r, const struct volume *v, const char *folder,
                        struct err *err)
 {
     ARENA_SCOPED scratch = {0};
     struct blob_records fresh = {.arena = &scratch};
     struct buf b = sealed_begin(&scratch, KIND, RECEIPT_FORMAT);
+    FD_SCOPED lock = -1;
+    bool locked;
 
     if (!r->changed || !v->writable)
         return 0;
+    lock = lock_folder(&locked, v, folder);
     read_file(&fresh, v, folder);
     merge(&fresh, r);
     for (size_t i = 0; i < fresh.entries.len; i++) {
@@ -211,6 +283,16 @@ int blob_records_write(struct blob_records *r, const struct volume *v, const cha
     }
     if (sealed_write(&b, v, sealed_path(&scratch, folder, FILE_NAME), err) < 0)
         return -1;
-    r->changed = false;
+    settle(r);
     return 0;
+}
+
+void blob_records_sweep(const struct volume *v, const char *folder)
+{
+    ARENA_SCOPED a = {0};
+    bool locked = false;
+    FD_SCOPED lock = v->writable ? lock_folder(&locked, v, folder) : -1;
+
+    if (locked && volume_is_local(lock))
+        file_sweep(v->fd, sealed_path(&a, folder, ""));
 }

@@ -84,6 +84,12 @@ static bool is_commit(const struct model_ref *ref, struct str commit)
     return digest_parse(&digest, commit, &ignored) == 0;
 }
 
+/* The publisher's text, on a line of its own where a receipt has it. */
+static bool parse_raw(struct str *out, struct arena *a, struct str *body)
+{
+    return !str_starts(*body, STR("raw ")) || parse_value(out, a, body, "raw");
+}
+
 static bool parse(struct manifest *out, struct str *ret_revision, struct arena *a, struct str text)
 {
     struct manifest m = {0};
@@ -96,7 +102,7 @@ static bool parse(struct manifest *out, struct str *ret_revision, struct arena *
     if (!sealed_check(&body, text, KIND, RECEIPT_FORMAT) || !parse_value(&ref, a, &body, "model") ||
         !parse_value(ret_revision, a, &body, "revision") ||
         !parse_value(&commit, a, &body, "commit") || ref_parse(&m.ref, a, ref, &ignored) < 0 ||
-        !is_commit(&m.ref, commit))
+        !is_commit(&m.ref, commit) || !parse_raw(&m.raw, a, &body))
         return false;
     while (body.len > 0) {
         struct model_file file = {0};
@@ -142,10 +148,10 @@ int receipt_read(struct manifest *out, struct arena *a, const struct volume *v, 
     return 0;
 }
 
-static void put_value(struct buf *b, const char *key, const char *value)
+static void put_value(struct buf *b, const char *key, struct str value)
 {
     buf_addf(b, "%s ", key);
-    sealed_put(b, str_from(value));
+    sealed_put(b, value);
     buf_addc(b, '\n');
 }
 
@@ -170,9 +176,11 @@ int receipt_write(const struct manifest *m, const struct volume *v, const char *
 
     if (!v->writable)
         return 0;
-    put_value(&b, "model", m->ref.text);
-    put_value(&b, "revision", revision);
-    put_value(&b, "commit", m->commit);
+    put_value(&b, "model", str_from(m->ref.text));
+    put_value(&b, "revision", str_from(revision));
+    put_value(&b, "commit", str_from(m->commit));
+    if (m->raw.ptr != NULL)
+        put_value(&b, "raw", m->raw);
     for (size_t i = 0; i < m->file_count; i++)
         put_file(&b, &m->files[i]);
     return sealed_write(&b, v, path_of(&scratch, folder, revision), err);

@@ -3,11 +3,13 @@
  *
  * Two kinds of small text files beneath `<volume>/.hostler/receipts/<store>/`: one for each model
  * and revision that somebody asked for (the commit, the whole listing of that commit, which is all
- * that is needed to judge another selection offline), and one for each folder of blobs (digest,
+ * that is needed to judge another selection offline, and the publisher's own text of it where a
+ * store keeps that), and one for each folder of blobs (digest,
  * size, mtime in ns, inode of each blob that was hashed and found right). Lines of text, own
  * format, read without any library. They rest on size, mtime and inode, never on the device number.
  * An unknown format or a torn file counts as absent. Files are replaced by rename; writers of the
- * same file merge by the lease they hold. A volume that cannot be written keeps no receipts.
+ * same file have a lease of its model, and where models share records they merge. A volume that
+ * cannot be written keeps no receipts.
  */
 #ifndef STORE_RECEIPT_H
 #define STORE_RECEIPT_H
@@ -47,9 +49,25 @@ bool blob_records_hold(const struct blob_records *r, const struct digest *d, con
 void blob_records_set(struct blob_records *r, const struct digest *d, const struct stat *st);
 void blob_records_drop(struct blob_records *r, const struct digest *d);
 
-/* Writes if something changed. */
+/*
+ * Takes over what others have written since the file was last read; our own changes that are not
+ * on disk yet stay. Costs a stat() where nobody has.
+ */
+void blob_records_refresh(struct blob_records *r, const struct volume *v, const char *folder);
+
+/*
+ * Writes if something changed: our changes over what is there by then. Writers that share a folder
+ * are kept apart by flock where it works; where it does not, one of two at the same moment may lose
+ * a record, which costs a hashing.
+ */
 int blob_records_write(struct blob_records *r, const struct volume *v, const char *folder,
                        struct err *err) MUST_CHECK;
+
+/*
+ * Removes what kills left half written in a folder that holds nothing but records, shared by
+ * several leases. Where flock may not keep all its writers apart it stays.
+ */
+void blob_records_sweep(const struct volume *v, const char *folder);
 
 /* ---- models: what a reference meant when it was last asked ---- */
 

@@ -1,5 +1,8 @@
+#include <sys/wait.h>
+
 #include "scratch.h"
 #include "store/receipt.h"
+#include "sys/flock.h"
 #include "text/buf.h"
 
 #define FOLDER "hf/models--org--name"
@@ -125,6 +128,144 @@ static void what_others_dropped_meanwhile_stays_dropped(void **state)
     first = read_records(s, &v);
     assert_false(blob_records_hold(first, &a, &st));
     assert_true(blob_records_hold(first, &b, &st));
+    volume_close(&v);
+}
+
+/* Of a blob that two models share: one hashed it, the other touched it later. */
+static void what_is_on_disk_does_not_come_over_what_others_wrote_later(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest shared = digest(1);
+    struct digest own = digest(2);
+    struct stat before = file(1);
+    struct stat touched = file(2);
+    struct blob_records *first = read_records(s, &v);
+    struct blob_records *second;
+
+    blob_records_set(first, &shared, &before);
+    write_records(s, &v, first);
+    second = read_records(s, &v);
+    blob_records_set(second, &shared, &touched);
+    write_records(s, &v, second);
+    blob_records_set(first, &own, &before);
+    write_records(s, &v, first);
+    first = read_records(s, &v);
+    assert_true(blob_records_hold(first, &shared, &touched));
+    assert_true(blob_records_hold(first, &own, &before));
+    volume_close(&v);
+}
+
+static void a_refresh_brings_what_others_wrote_and_keeps_what_is_ours(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest theirs = digest(1);
+    struct digest ours = digest(2);
+    struct digest dropped = digest(3);
+    struct stat st = file(1);
+    struct blob_records *first = read_records(s, &v);
+    struct blob_records *second;
+
+    blob_records_refresh(first, &v, FOLDER);
+    assert_false(blob_records_hold(first, &theirs, &st));
+    blob_records_set(first, &dropped, &st);
+    write_records(s, &v, first);
+    second = read_records(s, &v);
+    blob_records_set(first, &ours, &st);
+    blob_records_drop(first, &dropped);
+    blob_records_set(second, &theirs, &st);
+    write_records(s, &v, second);
+    for (int i = 0; i < 2; i++) {
+        blob_records_refresh(first, &v, FOLDER);
+        assert_true(blob_records_hold(first, &theirs, &st));
+        assert_true(blob_records_hold(first, &ours, &st));
+        assert_false(blob_records_hold(first, &dropped, &st));
+        write_records(s, &v, first);
+    }
+    second = read_records(s, &v);
+    assert_true(blob_records_hold(second, &ours, &st));
+    assert_false(blob_records_hold(second, &dropped, &st));
+    volume_close(&v);
+}
+
+#define WRITERS 4
+#define EACH    12
+
+/* Each sets records of its own; none may be lost. */
+static bool write_many(struct scratch *s, uint8_t writer)
+{
+    struct volume v = {.fd = -1};
+    struct blob_records *r;
+    struct stat st = file(1);
+
+    if (volume_open(&v, &s->arena, s->path, false, &s->err) < 0 ||
+        blob_records_read(&r, &s->arena, &v, FOLDER, &s->err) < 0)
+        return false;
+    for (uint8_t i = 0; i < EACH; i++) {
+        struct digest d = {DIGEST_SHA256, {writer, i}};
+
+        blob_records_set(r, &d, &st);
+        if (blob_records_write(r, &v, FOLDER, &s->err) < 0)
+            return false;
+        blob_records_sweep(&v, FOLDER);
+    }
+    return true;
+}
+
+static void writers_without_a_common_lease_lose_nothing(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    pid_t children[WRITERS];
+    struct blob_records *r;
+    struct stat st = file(1);
+    int status;
+
+    (void)fflush(NULL);
+    for (uint8_t w = 0; w < WRITERS; w++) {
+        children[w] = fork();
+        if (children[w] == 0)
+            _exit(write_many(s, w) ? 0 : 1);
+    }
+    for (size_t w = 0; w < WRITERS; w++) {
+        assert_int_equal(waitpid(children[w], &status, 0), children[w]);
+        assert_int_equal(status, 0);
+    }
+    r = read_records(s, &v);
+    for (uint8_t w = 0; w < WRITERS; w++) {
+        for (uint8_t i = 0; i < EACH; i++) {
+            struct digest d = {DIGEST_SHA256, {w, i}};
+
+            assert_true(blob_records_hold(r, &d, &st));
+        }
+    }
+    volume_close(&v);
+}
+
+static void a_writer_that_hangs_with_the_lock_is_passed(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest d = digest(1);
+    struct stat st = file(1);
+    struct blob_records *r = read_records(s, &v);
+    int lock;
+
+    blob_records_set(r, &d, &st);
+    write_records(s, &v, r);
+    lock = openat(s->fd, ".hostler/receipts/" FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    blob_records_drop(r, &d);
+    write_records(s, &v, r);
+    scratch_write(s, ".hostler/receipts/" FOLDER "/tmp-0123456789abcdef", "x", 1);
+    blob_records_sweep(&v, FOLDER);
+    assert_true(scratch_has(s, ".hostler/receipts/" FOLDER "/tmp-0123456789abcdef"));
+    (void)close(lock);
+    blob_records_sweep(&v, FOLDER);
+    assert_false(scratch_has(s, ".hostler/receipts/" FOLDER "/tmp-0123456789abcdef"));
+    r = read_records(s, &v);
+    assert_false(blob_records_hold(r, &d, &st));
     volume_close(&v);
 }
 
@@ -256,6 +397,10 @@ int main(void)
         SCRATCH_TEST(what_was_set_holds_for_that_very_file_only),
         SCRATCH_TEST(what_others_wrote_meanwhile_is_merged),
         SCRATCH_TEST(what_others_dropped_meanwhile_stays_dropped),
+        SCRATCH_TEST(what_is_on_disk_does_not_come_over_what_others_wrote_later),
+        SCRATCH_TEST(a_refresh_brings_what_others_wrote_and_keeps_what_is_ours),
+        SCRATCH_TEST(writers_without_a_common_lease_lose_nothing),
+        SCRATCH_TEST(a_writer_that_hangs_with_the_lock_is_passed),
         SCRATCH_TEST(what_was_dropped_does_not_hold_and_can_be_set_again),
         SCRATCH_TEST(nothing_is_written_without_a_change),
         SCRATCH_TEST(lines_that_are_not_ours_are_passed_over_and_disorder_counts_as_absent),

@@ -160,11 +160,17 @@ static void a_hostile_receipt_with_a_right_seal_counts_as_absent(void **state)
         HEAD "file " XET " 5 - abc 1 a\n",
         HEAD "file " XET " 5 - - 2 a\n",
         HEAD "file 123 5 - - 1 a\n",
+        HEAD "raw a%00b\n" ENTRY "a\n",
+        HEAD "raw a b\n" ENTRY "a\n",
+        HEAD "raw a%zz\n" ENTRY "a\n",
+        HEAD "raw a\nraw a\n" ENTRY "a\n",
+        HEAD ENTRY "a\nraw a\n",
         HEAD "other line\n",
     };
     struct scratch *s = *state;
 
     assert_true(parses(s, HEAD ENTRY "a%20b\n" ENTRY "b\n"));
+    assert_true(parses(s, HEAD "raw a%20b\n" ENTRY "a\n"));
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         if (parses(s, bad[i]))
             fail_msg("taken: %s", bad[i]);
@@ -179,6 +185,26 @@ static void a_receipt_of_ollama_has_a_digest_as_its_commit(void **state)
     assert_true(parses(s, str_format(&s->arena, "%ssha256:" XET "\n" ENTRY "a\n", head)));
     assert_true(parses(s, str_format(&s->arena, "%s" XET "\n", head)));
     assert_false(parses(s, str_format(&s->arena, "%ssha256:../x\n", head)));
+}
+
+static void the_publishers_own_text_comes_back_byte_for_byte(void **state)
+{
+    static const char raw[] = "{\n \"a\":\t\"100 % \xc3\xa4\x7f\r\n\"}\n";
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct manifest m = manifest(s, "file");
+    struct manifest back;
+
+    assert_int_equal(receipt_write(&m, &v, FOLDER, "v1", &s->err), 0);
+    assert_int_equal(receipt_read(&back, &s->arena, &v, FOLDER, "v1", &s->err), 0);
+    assert_null(back.raw.ptr);
+    m.raw = (struct str){raw, sizeof(raw) - 1};
+    assert_int_equal(receipt_write(&m, &v, FOLDER, "v1", &s->err), 0);
+    assert_int_equal(receipt_read(&back, &s->arena, &v, FOLDER, "v1", &s->err), 0);
+    assert_int_equal(back.raw.len, m.raw.len);
+    assert_memory_equal(back.raw.ptr, raw, m.raw.len);
+    assert_int_equal(back.file_count, 2);
+    volume_close(&v);
 }
 
 static void what_kills_left_is_swept_and_receipts_stay(void **state)
@@ -216,6 +242,7 @@ int main(void)
         SCRATCH_TEST(a_receipt_that_is_torn_or_changed_or_newer_counts_as_absent),
         SCRATCH_TEST(a_hostile_receipt_with_a_right_seal_counts_as_absent),
         SCRATCH_TEST(a_receipt_of_ollama_has_a_digest_as_its_commit),
+        SCRATCH_TEST(the_publishers_own_text_comes_back_byte_for_byte),
         SCRATCH_TEST(what_kills_left_is_swept_and_receipts_stay),
         SCRATCH_TEST(a_volume_that_cannot_be_written_keeps_no_receipts),
     };
