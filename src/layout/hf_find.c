@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "layout/folder.h"
 #include "layout/hf_lock.h"
 #include "layout/hf_shared.h"
 #include "layout/hf_snapshot.h"
@@ -33,9 +34,10 @@ static int stat_shared(enum hf_blob *ret_kind, struct stat *st, const struct lay
         return file_err(err, "%s/%s", p->store.path, where);
     text[len] = '\0';
     if (!hf_shared_link(&xet, text))
-        return hf_hostile(err, p, where, "is a link that leads elsewhere than to a shared blob");
+        return folder_hostile(err, p, where,
+                              "is a link that leads elsewhere than to a shared blob");
     if (!hf_shared_there(p))
-        return hf_hostile(err, p, where, "is a link to a shared blob store that is none");
+        return folder_hostile(err, p, where, "is a link to a shared blob store that is none");
     entry = hf_shared_open(p, xet);
     if (entry >= 0 && fstat(entry, st) == 0)
         *ret_kind = HF_BLOB_SHARED;
@@ -55,8 +57,8 @@ int hf_blob_stat(enum hf_blob *ret_kind, struct stat *st, const struct layout_pl
     if (S_ISLNK(st->st_mode))
         return stat_shared(ret_kind, st, p, hex, err);
     if (!S_ISREG(st->st_mode))
-        return hf_hostile(err, p, str_format(p->arena, "%s/blobs/%s", s->name, hex),
-                          "is no regular file");
+        return folder_hostile(err, p, str_format(p->arena, "%s/blobs/%s", s->name, hex),
+                              "is no regular file");
     *ret_kind = HF_BLOB_FILE;
     return 0;
 }
@@ -230,7 +232,7 @@ static int place_duplicate(const struct layout_place *p, const char *temp, const
     (void)unlinkat(p->staging_fd, temp, 0);
     if (rc == 0 && fstatat(s->blobs_fd, hex, st, AT_SYMLINK_NOFOLLOW) < 0)
         return file_err(err, "%s/blobs/%s", p->shown, hex);
-    return rc < 0 ? -1 : hf_sync(p, s->blobs_fd, err);
+    return rc < 0 ? -1 : folder_sync(p, s->blobs_fd, err);
 }
 
 int hf_take(struct layout_place *p, const struct model_file *file, const struct blob_found *found,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "layout/folder.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/flock.h"
@@ -22,49 +23,13 @@ const struct clock *hf_clock(const struct layout_place *p)
     return p->config->clock != NULL ? p->config->clock : clock_real();
 }
 
-int hf_hostile(struct err *err, const struct layout_place *p, const char *where, const char *what)
-{
-    (void)err_set(err, ERR_LIMIT, "%s/%s %s", p->store.path, where, what);
-    return err_hint(err, "look who made it; remove it, and pull again");
-}
-
-/* Errors of file_open() for a name that must not be a link: the shape is hostile, not the disk. */
-static int open_failed(struct err *err, const struct layout_place *p, const char *name)
-{
-    if (err->sys == ELOOP || err->sys == ENOTDIR || err->sys == EXDEV)
-        return hf_hostile(err, p, name, "should be a directory of its own, and is not");
-    return err_wrap(err, "%s", p->shown);
-}
-
-int hf_open_dir(int *ret_fd, const struct layout_place *p, int dirfd, const char *name, bool make,
-                struct err *err)
-{
-    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    struct err why = {0};
-    int fd = file_open(dirfd, name, flags, 0, &why);
-
-    if (fd < 0 && why.sys == ENOENT && !make) {
-        *ret_fd = -1;
-        return 0;
-    }
-    if (fd < 0 && why.sys == ENOENT &&
-        file_mkdirs(dirfd, name, &p->config->volume->root, &why) == 0)
-        fd = file_open(dirfd, name, flags, 0, &why);
-    if (fd < 0) {
-        *err = why;
-        return open_failed(err, p, name);
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
 int hf_blobs(const struct layout_place *p, struct err *err)
 {
     struct hf_place *s = hf_state(p);
 
     if (s->blobs_fd >= 0)
         return 0;
-    return hf_open_dir(&s->blobs_fd, p, s->repo_fd, "blobs", !p->config->read_only, err);
+    return folder_open(&s->blobs_fd, p, s->repo_fd, "blobs", !p->config->read_only, err);
 }
 
 bool hf_holds(const struct layout_place *p, const struct digest *d, const struct stat *st)
@@ -175,13 +140,6 @@ struct hf_names hf_list(struct arena *a, int dirfd, size_t limit)
     return (struct hf_names){names.at, names.len, true};
 }
 
-int hf_sync(const struct layout_place *p, int fd, struct err *err)
-{
-    if (fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == EOPNOTSUPP)
-        return 0;
-    return file_err(err, "fsync %s", p->shown);
-}
-
 /* "org/name" is kept in models--org--name, after the name that the user typed. */
 static const char *folder_name(struct arena *a, const char *repo)
 {
@@ -217,18 +175,18 @@ static int make_folder(const struct layout_place *p, struct err *err)
     for (int i = 0; i < OPEN_TRIES; i++) {
         struct err why = {0};
 
-        if (hf_open_dir(&s->repo_fd, p, p->store.fd, s->name, false, err) < 0)
+        if (folder_open(&s->repo_fd, p, p->store.fd, s->name, false, err) < 0)
             return -1;
         if (s->repo_fd < 0 &&
             file_mkdirs(p->store.fd, snapshots, &p->config->volume->root, &why) < 0 &&
             why.sys != ENOENT) {
             *err = why;
-            return open_failed(err, p, snapshots);
+            return folder_refused(err, p, snapshots);
         }
         if (s->repo_fd < 0)
             continue; /* opened the next time round, by which it may be gone again */
         (void)flock(s->repo_fd, LOCK_SH | LOCK_NB);
-        if (hf_open_dir(&s->snapshots_fd, p, s->repo_fd, "snapshots", true, &why) < 0 &&
+        if (folder_open(&s->snapshots_fd, p, s->repo_fd, "snapshots", true, &why) < 0 &&
             why.sys != ENOENT) {
             *err = why;
             return -1;
@@ -267,8 +225,8 @@ static int open_writable(struct layout_place *p, struct err *err)
 
     s->file_mode = 0666 & ~file_umask();
     if (make_folder(p, err) < 0 ||
-        hf_open_dir(&p->staging_fd, p, s->repo_fd, STAGING_DIR, true, err) < 0 ||
-        hf_open_dir(&s->blobs_fd, p, s->repo_fd, "blobs", false, err) < 0)
+        folder_open(&p->staging_fd, p, s->repo_fd, STAGING_DIR, true, err) < 0 ||
+        folder_open(&s->blobs_fd, p, s->repo_fd, "blobs", false, err) < 0)
         return -1;
     tag_cache(p);
     return 0;
@@ -279,14 +237,14 @@ static int open_read_only(struct layout_place *p, struct err *err)
 {
     struct hf_place *s = hf_state(p);
 
-    if (hf_open_dir(&s->repo_fd, p, p->store.fd, s->name, false, err) < 0)
+    if (folder_open(&s->repo_fd, p, p->store.fd, s->name, false, err) < 0)
         return -1;
     if (s->repo_fd < 0)
         return 0;
-    if (hf_open_dir(&s->snapshots_fd, p, s->repo_fd, "snapshots", false, err) < 0 ||
-        hf_open_dir(&s->blobs_fd, p, s->repo_fd, "blobs", false, err) < 0)
+    if (folder_open(&s->snapshots_fd, p, s->repo_fd, "snapshots", false, err) < 0 ||
+        folder_open(&s->blobs_fd, p, s->repo_fd, "blobs", false, err) < 0)
         return -1;
-    return hf_open_dir(&p->staging_fd, p, s->repo_fd, STAGING_DIR, false, err);
+    return folder_open(&p->staging_fd, p, s->repo_fd, STAGING_DIR, false, err);
 }
 
 int hf_place_open(struct layout_place *p, const struct model_ref *ref, struct err *err)

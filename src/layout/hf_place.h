@@ -62,18 +62,8 @@ int hf_place_open(struct layout_place *p, const struct model_ref *ref, struct er
 /* Writes records that are left. A folder that is still empty is taken away again. */
 void hf_place_close(struct layout_place *p);
 
-/*
- * Opens the directory name beneath dirfd, which may not be a link. Missing: made if make is set,
- * else *ret_fd is -1 and 0 is returned.
- */
-int hf_open_dir(int *ret_fd, const struct layout_place *p, int dirfd, const char *name, bool make,
-                struct err *err) MUST_CHECK;
-
 /* blobs_fd and snapshots_fd, made now if they are not there. */
 int hf_blobs(const struct layout_place *p, struct err *err) MUST_CHECK;
-
-/* ERR_LIMIT: `<hub>/<where> <what>`. Returns -1. */
-int hf_hostile(struct err *err, const struct layout_place *p, const char *where, const char *what);
 
 /* The file is what was verified as d: its record holds. */
 bool hf_holds(const struct layout_place *p, const struct digest *d, const struct stat *st);
@@ -97,9 +87,6 @@ int hf_flush(const struct layout_place *p, bool now, struct err *err) MUST_CHECK
 
 /* Names in the directory dirfd, at most limit of them, that are directories or links. */
 struct hf_names hf_list(struct arena *a, int dirfd, size_t limit);
-
-/* fsync; filesystems that have nothing to sync are fine. */
-int hf_sync(const struct layout_place *p, int fd, struct err *err) MUST_CHECK;
 
 const struct clock *hf_clock(const struct layout_place *p);
 

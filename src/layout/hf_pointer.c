@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "layout/folder.h"
 #include "layout/hf_find.h"
 #include "sys/fd.h"
 #include "sys/file.h"
@@ -145,7 +146,7 @@ static int bring_in(const struct hf_seat *at, const struct model_file *file, con
     if (fstatat(s->blobs_fd, hex, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return file_err(err, "%s/blobs/%s", p->shown, hex);
     hf_record(p, &file->digest, &st);
-    return hf_sync(p, s->blobs_fd, err);
+    return folder_sync(p, s->blobs_fd, err);
 }
 
 /*

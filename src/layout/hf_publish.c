@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "layout/folder.h"
 #include "layout/hf_find.h"
 #include "layout/hf_lock.h"
 #include "layout/hf_snapshot.h"
@@ -84,7 +85,7 @@ int hf_publish_blobs(struct layout_place *p, const struct model_file *const *fil
         else if (publish_one(p, files[i], staged[i], &items[i], err) < 0)
             return -1;
     }
-    if (hf_sync(p, s->blobs_fd, err) < 0)
+    if (folder_sync(p, s->blobs_fd, err) < 0)
         return -1;
     return hf_flush(p, false, err);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "layout/folder.h"
 #include "layout/hf_pointer.h"
 #include "sys/fd.h"
 #include "sys/file.h"
@@ -37,13 +38,13 @@ static int step(int *fd, const struct layout_place *p, const char *name, struct 
 {
     FD_SCOPED at = fd_take(fd);
 
-    if (hf_open_dir(fd, p, at, name, false, err) < 0)
+    if (folder_open(fd, p, at, name, false, err) < 0)
         return -1;
     if (*fd >= 0)
         return 0;
-    if (hf_open_dir(fd, p, at, name, true, err) < 0)
+    if (folder_open(fd, p, at, name, true, err) < 0)
         return -1;
-    return hf_sync(p, at, err);
+    return folder_sync(p, at, err);
 }
 
 int hf_open_parents(int *ret_fd, const struct layout_place *p, int dirfd, struct str path,
@@ -69,7 +70,7 @@ static int leave(struct walk *w, struct err *err)
 {
     FD_SCOPED fd = fd_take(&w->at.fd);
 
-    return fd < 0 ? 0 : hf_sync(w->at.p, fd, err);
+    return fd < 0 ? 0 : folder_sync(w->at.p, fd, err);
 }
 
 /* Goes to the folder of path; *ret_name is its last segment. */
@@ -103,10 +104,10 @@ static int ensure(const struct walk *w, const char *name, const struct model_fil
                     &st))
         return 0;
     if (fstatat(w->at.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-        return hf_hostile(err, w->at.p,
-                          str_format(w->at.p->arena, "%s/snapshots/%s/%s", hf_state(w->at.p)->name,
-                                     w->at.m->commit, file->path),
-                          "is a directory, where a file belongs");
+        return folder_hostile(err, w->at.p,
+                              str_format(w->at.p->arena, "%s/snapshots/%s/%s",
+                                         hf_state(w->at.p)->name, w->at.m->commit, file->path),
+                              "is a directory, where a file belongs");
     return hf_pointer_put(&w->at, name, file, err);
 }
 
@@ -211,9 +212,9 @@ static int build(bool *ret_there, const struct layout_place *p, const struct man
 
     *ret_there = false;
     file_random_hex(name + strlen(BUILD_PREFIX), 16);
-    if (hf_open_dir(&fd, p, p->staging_fd, name, true, err) < 0)
+    if (folder_open(&fd, p, p->staging_fd, name, true, err) < 0)
         return -1;
-    if (fill(p, m, fd, err) < 0 || hf_sync(p, fd, err) < 0) {
+    if (fill(p, m, fd, err) < 0 || folder_sync(p, fd, err) < 0) {
         remove_tree(p->staging_fd, name, DEPTH_MAX);
         return -1;
     }
@@ -248,19 +249,19 @@ int hf_snapshot_publish(const struct layout_place *p, const struct manifest *m, 
     bool there = true;
     FD_SCOPED fd = -1;
 
-    if (hf_open_dir(&fd, p, s->snapshots_fd, m->commit, false, err) < 0)
+    if (folder_open(&fd, p, s->snapshots_fd, m->commit, false, err) < 0)
         return -1;
     if (fd < 0 && hf_pointer_choose(p, err) < 0)
         return -1;
     if (fd < 0 && s->pointer != HF_POINTER_FILE && build_patiently(&there, p, m, err) < 0)
         return -1;
     /* A blob that moves is in place at once: a run that is killed must not lose it. */
-    if (there && fd < 0 && hf_open_dir(&fd, p, s->snapshots_fd, m->commit, true, err) < 0)
+    if (there && fd < 0 && folder_open(&fd, p, s->snapshots_fd, m->commit, true, err) < 0)
         return -1;
     s->commits = (struct hf_names){0}; /* one more than there were */
-    if (there && (fill(p, m, fd, err) < 0 || hf_sync(p, fd, err) < 0))
+    if (there && (fill(p, m, fd, err) < 0 || folder_sync(p, fd, err) < 0))
         return -1;
-    return hf_sync(p, s->snapshots_fd, err);
+    return folder_sync(p, s->snapshots_fd, err);
 }
 
 bool hf_snapshot_complete(const struct layout_place *p, const struct manifest *m)

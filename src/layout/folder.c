@@ -1,0 +1,50 @@
+#include "layout/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "sys/file.h"
+
+int folder_hostile(struct err *err, const struct layout_place *p, const char *where,
+                   const char *what)
+{
+    (void)err_set(err, ERR_LIMIT, "%s/%s %s", p->store.path, where, what);
+    return err_hint(err, "look who made it; remove it, and pull again");
+}
+
+int folder_refused(struct err *err, const struct layout_place *p, const char *name)
+{
+    if (err->sys == ELOOP || err->sys == ENOTDIR || err->sys == EXDEV)
+        return folder_hostile(err, p, name, "should be a directory of its own, and is not");
+    return err_wrap(err, "%s", p->shown);
+}
+
+int folder_open(int *ret_fd, const struct layout_place *p, int dirfd, const char *name, bool make,
+                struct err *err)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    struct err why = {0};
+    int fd = file_open(dirfd, name, flags, 0, &why);
+
+    if (fd < 0 && why.sys == ENOENT && !make) {
+        *ret_fd = -1;
+        return 0;
+    }
+    if (fd < 0 && why.sys == ENOENT &&
+        file_mkdirs(dirfd, name, &p->config->volume->root, &why) == 0)
+        fd = file_open(dirfd, name, flags, 0, &why);
+    if (fd < 0) {
+        *err = why;
+        return folder_refused(err, p, name);
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int folder_sync(const struct layout_place *p, int fd, struct err *err)
+{
+    if (fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == EOPNOTSUPP)
+        return 0;
+    return file_err(err, "fsync %s", p->shown);
+}
