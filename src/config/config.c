@@ -193,6 +193,7 @@ static void set_layout(struct config *c, const struct loading *l)
         .hf_hub = l->places.hf_hub,
         .vllm_cache = l->places.vllm,
         .transformers_cache = l->places.transformers,
+        .ollama_models = l->places.ollama,
         .no_shared_blobs = environment_is_on(l->e.at[VAR_HF_HUB_DISABLE_SHARED_BLOBS]) ||
                            environment_is_on(l->e.at[VAR_HF_HUB_DISABLE_XET]),
     };

@@ -37,22 +37,6 @@ bool hf_holds(const struct layout_place *p, const struct digest *d, const struct
     return S_ISREG(st->st_mode) && blob_records_hold(p->records, d, st);
 }
 
-/*
- * Records are kept by digest, one each; copies of one blob are told apart by their paths: what they
- * are recorded under is the digest with the path folded in (FNV-1a).
- */
-static struct digest copy_key(const struct digest *d, const char *path)
-{
-    struct digest key = *d;
-    uint64_t fold = 0xcbf29ce484222325U;
-
-    for (const char *c = path; *c != '\0'; c++)
-        fold = (fold ^ (uint8_t)*c) * 0x100000001b3U;
-    for (size_t i = 0; i < sizeof(fold); i++)
-        key.bytes[i] ^= (uint8_t)(fold >> (8 * i));
-    return key;
-}
-
 static const char *copies_folder(const struct layout_place *p)
 {
     return str_format(p->arena, "%s/copies", p->folder);
@@ -79,14 +63,14 @@ bool hf_holds_at(const struct layout_place *p, const struct model_file *file, co
         return true;
     if (read_copies(p, &ignored) < 0)
         return false;
-    key = copy_key(&file->digest, path);
+    key = blob_records_copy_key(&file->digest, path);
     return blob_records_hold(hf_state(p)->copies, &key, st);
 }
 
 int hf_record_copy(const struct layout_place *p, const struct model_file *file, const char *path,
                    const struct stat *st, struct err *err)
 {
-    struct digest key = copy_key(&file->digest, path);
+    struct digest key = blob_records_copy_key(&file->digest, path);
 
     if (read_copies(p, err) < 0)
         return -1;

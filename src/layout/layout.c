@@ -7,6 +7,7 @@
 /* The drivers; a new layout is one line here. */
 static const struct layout *const layouts[] = {
     &layout_hf_cache,
+    &layout_ollama_store,
 };
 
 #define LAYOUT_COUNT (sizeof(layouts) / sizeof(layouts[0]))
@@ -23,7 +24,8 @@ int layout_open(struct layout_place *out, struct arena *a, const struct layout_c
     }
     (void)err_set(err, ERR_USAGE, "%s: this version of hostler has no store for models of %s",
                   ref->text, ref->source);
-    return err_hint(err, "it takes models of hf: leave this one out, or take a newer hostler");
+    return err_hint(
+        err, "it takes models of hf and ollama: leave this one out, or take a newer hostler");
 }
 
 void layout_close(struct layout_place *p)

@@ -25,6 +25,7 @@ struct layout_config {
     const char *hf_hub;             /* path of the hub cache */
     const char *vllm_cache;         /* path of the folder of vLLM views; NULL: no views */
     const char *transformers_cache; /* a view there too; NULL: none */
+    const char *ollama_models;      /* path of Ollama's store */
     bool no_shared_blobs;           /* HF_HUB_DISABLE_SHARED_BLOBS and kin */
     bool read_only;                 /* look, never write, make nothing */
     const struct clock *clock;      /* for waiting on others' locks; NULL: the real one */
@@ -42,7 +43,7 @@ struct layout_place {
     const struct layout_config *config;
     struct arena *arena;
     struct store store;
-    const char *folder; /* receipts' folder: "hf/models--org--name" */
+    const char *folder; /* receipts' folder: "hf/models--org--name", "ollama/HOST/NS/NAME" */
     const char *shown;  /* path for people */
     int staging_fd;     /* `.hostler/` of this model: lease and staging; -1 read-only and absent */
     struct blob_records *records;
@@ -105,6 +106,7 @@ struct layout {
 };
 
 extern const struct layout layout_hf_cache;
+extern const struct layout layout_ollama_store;
 
 /* Opens the place of ref in the layout that holds its source. */
 int layout_open(struct layout_place *out, struct arena *a, const struct layout_config *config,

@@ -188,6 +188,19 @@ void blob_records_drop(struct blob_records *r, const struct digest *d)
     r->changed = true;
 }
 
+/* FNV-1a. */
+struct digest blob_records_copy_key(const struct digest *d, const char *path)
+{
+    struct digest key = *d;
+    uint64_t fold = 0xcbf29ce484222325U;
+
+    for (const char *c = path; *c != '\0'; c++)
+        fold = (fold ^ (uint8_t)*c) * 0x100000001b3U;
+    for (size_t i = 0; i < sizeof(fold); i++)
+        key.bytes[i] ^= (uint8_t)(fold >> (8 * i));
+    return key;
+}
+
 /* Our changes over what others have written since we read. */
 static void merge(struct blob_records *fresh, const struct blob_records *ours)
 {

@@ -50,6 +50,12 @@ void blob_records_set(struct blob_records *r, const struct digest *d, const stru
 void blob_records_drop(struct blob_records *r, const struct digest *d);
 
 /*
+ * Records are kept by digest, one each. Of copies of the same bytes each is recorded under the
+ * digest with its path folded in.
+ */
+struct digest blob_records_copy_key(const struct digest *d, const char *path);
+
+/*
  * Takes over what others have written since the file was last read; our own changes that are not
  * on disk yet stay. Costs a stat() where nobody has.
  */

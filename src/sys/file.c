@@ -126,9 +126,10 @@ int file_open(int dirfd, const char *path, int flags, mode_t mode, struct err *e
 {
     int fd;
 
-    flags |= O_CLOEXEC | O_NOCTTY;
+    /* openat2 refuses flags that mean nothing. */
+    flags |= O_CLOEXEC | ((flags & O_PATH) != 0 ? 0 : O_NOCTTY);
     if ((flags & O_CREAT) == 0 && (flags & O_TMPFILE) != O_TMPFILE)
-        mode = 0; /* openat2 refuses a mode that means nothing */
+        mode = 0; /* and such a mode */
     fd = open_beneath(dirfd, path, flags, mode);
     /* EPERM may be a filter or the file's own: the walk tells, and gives the same answer then. */
     if (fd < 0 && (errno == ENOSYS || errno == EPERM))

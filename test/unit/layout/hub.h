@@ -54,6 +54,7 @@ static inline void hub_init(struct hub *h, struct scratch *s)
     h->config = (struct layout_config){.volume = &h->volume,
                                        .hf_hub = hub_path(h, "huggingface/hub"),
                                        .vllm_cache = hub_path(h, "vllm"),
+                                       .ollama_models = hub_path(h, "ollama"),
                                        .notice = hub_notice,
                                        .notice_ctx = h};
 }
@@ -121,7 +122,7 @@ static inline int hub_open(struct hub *h, const struct manifest *m)
     return layout_open(&h->place, h->arena, &h->config, &m->ref, &h->err);
 }
 
-/* As the engine would: into staging, verified, to its blob. */
+/* As a pull would: into staging, where the layout wants it, verified, to its blob. */
 static inline int hub_fetch(struct hub *h, const struct model_file *file, const char *bytes,
                             bool replace)
 {
@@ -129,16 +130,24 @@ static inline int hub_fetch(struct hub *h, const struct model_file *file, const 
     struct staging staged;
     struct staging *list[] = {&staged};
     const struct model_file *files[] = {file};
+    int dirfd = -1;
+    int rc;
 
-    assert_int_equal(staging_open(&staged, h->arena, p->staging_fd, "0123456789abcdef",
+    if (p->layout->open_staging != NULL &&
+        p->layout->open_staging(&dirfd, p, file, true, &h->err) < 0)
+        return -1;
+    assert_int_equal(staging_open(&staged, h->arena, dirfd < 0 ? p->staging_fd : dirfd,
+                                  "0123456789abcdef",
                                   &(struct journal_file){file->digest, file->size}, &h->err),
                      0);
     assert_int_equal(pwrite(staged.fd, bytes, strlen(bytes), 0), strlen(bytes));
     h->fetched++;
-    if (p->layout->publish_blobs(p, files, list, 1, replace, &h->err) == 0)
-        return 0;
-    staging_close(&staged);
-    return -1;
+    rc = p->layout->publish_blobs(p, files, list, 1, replace, &h->err);
+    if (rc < 0)
+        staging_close(&staged);
+    if (dirfd >= 0)
+        p->layout->leave_staging(p, file, &dirfd);
+    return rc;
 }
 
 /* Brings the one file: reuses what is found if its bytes are right. */

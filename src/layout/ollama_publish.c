@@ -1,0 +1,172 @@
+#include "layout/ollama_publish.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "layout/folder.h"
+#include "layout/ollama_find.h"
+#include "layout/ollama_links.h"
+#include "layout/ollama_tag.h"
+#include "sys/file.h"
+
+/* ---- blobs ---- */
+
+/* What stands at the blob's name is what file says, by its record. */
+static int is_there(bool *ret_there, const struct layout_place *p, const struct model_file *file,
+                    struct err *err)
+{
+    struct stat st;
+
+    if (ollama_blob_stat(ret_there, &st, p, &file->digest, err) < 0)
+        return -1;
+    *ret_there =
+        *ret_there && (uint64_t)st.st_size == file->size && ollama_holds(p, &file->digest, &st);
+    return 0;
+}
+
+/* One synced file takes its name and its record; its hour of grace begins now. */
+static int publish_one(const struct layout_place *p, const struct model_file *file,
+                       struct staging *staged, const struct publish_item *item, struct err *err)
+{
+    struct stat st;
+
+    (void)futimens(item->fd, NULL);
+    if (publish_rename(item, err) < 0)
+        return err_wrap(err, "%s/blobs", p->store.path);
+    if (fstat(item->fd, &st) < 0)
+        return file_err(err, "%s/blobs/%s", p->store.path, item->to);
+    ollama_record(p, &file->digest, &st);
+    staging_published(staged);
+    return 0;
+}
+
+int ollama_publish_blobs(struct layout_place *p, const struct model_file *const *files,
+                         struct staging *const *staged, size_t count, bool replace, struct err *err)
+{
+    const struct ollama_place *s = ollama_state(p);
+    ARENA_SCOPED scratch = {0};
+    struct publish_item *items = arena_array(&scratch, struct publish_item, count + 1);
+
+    if (ollama_blobs(p, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        char *name = arena_array(&scratch, char, OLLAMA_BLOB_NAME);
+
+        items[i] = (struct publish_item){.fd = staged[i]->fd,
+                                         .from_dirfd = staged[i]->dirfd,
+                                         .from = staged[i]->part,
+                                         .to_dirfd = s->blobs_fd,
+                                         .to = ollama_blob_name(name, &files[i]->digest),
+                                         .mode = s->file_mode,
+                                         .replace = true};
+    }
+    if (publish_sync(items, count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        bool there = false;
+
+        /* What stands there without a record of ours is wrong, or nobody's word but its name's. */
+        if (!replace && is_there(&there, p, files[i], err) < 0)
+            return -1;
+        if (there) {
+            ollama_touch(p, &files[i]->digest);
+            staging_discard(staged[i]);
+        } else if (publish_one(p, files[i], staged[i], &items[i], err) < 0) {
+            return -1;
+        }
+    }
+    if (folder_sync(p, s->blobs_fd, err) < 0)
+        return -1;
+    return ollama_flush(p, err);
+}
+
+/* ---- the model ---- */
+
+/* The first wanted file whose blob is not there or not verified; NULL: all are. */
+static int find_missing(const struct model_file **ret_file, const struct layout_place *p,
+                        const struct manifest *m, struct err *err)
+{
+    *ret_file = NULL;
+    for (size_t i = 0; i < m->file_count && *ret_file == NULL; i++) {
+        bool there;
+
+        if (is_there(&there, p, &m->files[i], err) < 0)
+            return -1;
+        if (!there)
+            *ret_file = &m->files[i];
+    }
+    return 0;
+}
+
+bool ollama_complete(struct layout_place *p, const struct manifest *m, bool whole)
+{
+    const struct model_file *missing;
+    struct err ignored = {0};
+
+    return whole && p->store.fd >= 0 && ollama_tag_holds(p, m) &&
+           find_missing(&missing, p, m, &ignored) == 0 && missing == NULL &&
+           ollama_links_right(p, m);
+}
+
+/* Readers see the bytes that the publisher's digest is of. */
+static int check_text(const struct layout_place *p, const struct manifest *m, struct err *err)
+{
+    char hex[DIGEST_HEX + 1];
+    struct digest d;
+
+    if (m->raw.ptr == NULL)
+        return err_set(err, ERR_LIMIT, "%s: the text of the manifest is not known", p->shown);
+    if (ollama_text_digest(&d, m->raw, err) < 0)
+        return -1;
+    if (strcmp(digest_format(&d, hex), m->commit) != 0)
+        return err_set(err, ERR_LIMIT, "%s: the manifest has the digest %.12s, not %.12s", p->shown,
+                       hex, m->commit);
+    return 0;
+}
+
+static int refuse_missing(const struct layout_place *p, const struct model_file *file,
+                          const char *what, struct err *err)
+{
+    char name[OLLAMA_BLOB_NAME];
+
+    (void)err_set(err, ERR_VOLUME, "%s/blobs/%s (%s) %s", p->store.path,
+                  ollama_blob_name(name, &file->digest), file->path, what);
+    return err_hint(err, "pull again; an Ollama server that starts removes what it does not know "
+                         "yet: give servers on this volume OLLAMA_NOPRUNE=1");
+}
+
+/* A server may have started between the look at the blobs and the manifest that names them. */
+static int look_again(const struct layout_place *p, const struct manifest *m, struct err *err)
+{
+    const struct model_file *missing;
+
+    if (find_missing(&missing, p, m, err) < 0)
+        return -1;
+    if (missing == NULL)
+        return 0;
+    ollama_tag_remove(p, m);
+    return refuse_missing(p, missing, "was removed while the model was published", err);
+}
+
+int ollama_publish_model(struct layout_place *p, const struct manifest *m, bool whole,
+                         struct err *err)
+{
+    const struct model_file *missing;
+
+    if (!whole) {
+        (void)err_set(err, ERR_USAGE, "%s: Ollama has no use for a part of a model", m->ref.text);
+        return err_hint(err, "pull it without --include and --exclude");
+    }
+    if (check_text(p, m, err) < 0 || ollama_blobs(p, err) < 0 ||
+        find_missing(&missing, p, m, err) < 0)
+        return -1;
+    if (missing != NULL)
+        return refuse_missing(p, missing, "is not there, or was never verified", err);
+    for (size_t i = 0; i < m->file_count; i++)
+        ollama_touch(p, &m->files[i].digest);
+    if (ollama_flush(p, err) < 0 || ollama_tag_write(p, m, err) < 0 || look_again(p, m, err) < 0)
+        return -1;
+    blob_records_sweep(p->config->volume, OLLAMA_RECORDS);
+    return ollama_links_mend(p, m, err);
+}
