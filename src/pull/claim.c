@@ -1,7 +1,5 @@
 #include "pull/claim.h"
 
-#include <sys/stat.h>
-
 /* Opens the directory of the blob, if it has one of its own. */
 static int open_staging(struct job *job, struct survey_item *item, struct err *err)
 {
@@ -10,14 +8,6 @@ static int open_staging(struct job *job, struct survey_item *item, struct err *e
     if (item->claim.dirfd >= 0 || layout->open_staging == NULL)
         return 0;
     return layout->open_staging(&item->claim.dirfd, &job->place, item->file, true, err);
-}
-
-/* Who had the blob before us has taken its empty directory away while we watched it. */
-static bool is_gone(const struct survey_item *item)
-{
-    struct stat st;
-
-    return item->claim.dirfd >= 0 && fstat(item->claim.dirfd, &st) == 0 && st.st_nlink == 0;
 }
 
 static void leave_staging(struct job *job, struct survey_item *item)
@@ -32,7 +22,7 @@ static int try_lease(struct job *job, struct survey_item *item, struct err *err)
     struct claim *claim = &item->claim;
     struct lease_name name = {.file = LAYOUT_LEASE, .what = job_name(job)};
 
-    for (int tries = 0;; tries++) {
+    for (int tries = 1;; tries++) {
         if (open_staging(job, item, err) < 0)
             return -1;
         if (claim->dirfd < 0)
@@ -40,7 +30,7 @@ static int try_lease(struct job *job, struct survey_item *item, struct err *err)
         name.dirfd = claim->dirfd;
         if (lease_try(&claim->lease, &claim->watch, job->pull->keeper, &name, err) == 0)
             return 0;
-        if (tries > 0 || !is_gone(item))
+        if (!lease_place_gone(err) || tries == LEASE_TRIES)
             return err_wrap(err, "%s: %s", job_name(job), item->file->path);
         leave_staging(job, item);
     }

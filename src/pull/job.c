@@ -303,24 +303,33 @@ int job_wait_on(struct job *job, const struct lease_state *by, struct err *err)
     return 0;
 }
 
+static int ensure_keeper(struct pull *pull, struct err *err)
+{
+    const struct lease_keeper_options options = {.clock = pull->clock,
+                                                 .host = pull->config->host,
+                                                 .takeover_ms = pull->config->options.takeover_ms};
+
+    if (pull->keeper == NULL)
+        pull->keeper = lease_keeper_new(&options, err);
+    return pull->keeper == NULL ? -1 : 0;
+}
+
 static int try_lease(struct job *job, struct err *err)
 {
-    struct lease_name name;
+    struct lease_name name = {.file = LAYOUT_LEASE, .what = job_name(job)};
 
-    if (job_open_place(job, true, err) < 0)
+    if (ensure_keeper(job->pull, err) < 0)
         return -1;
-    if (job->pull->keeper == NULL) {
-        struct lease_keeper_options options = {.clock = job->pull->clock,
-                                               .host = job->pull->config->host,
-                                               .takeover_ms =
-                                                   job->pull->config->options.takeover_ms};
-
-        job->pull->keeper = lease_keeper_new(&options, err);
-        if (job->pull->keeper == NULL)
+    for (int tries = 1;; tries++) {
+        if (job_open_place(job, true, err) < 0)
             return -1;
+        name.dirfd = job->place.staging_fd;
+        if (lease_try(&job->lease, &job->watch, job->pull->keeper, &name, err) == 0)
+            return 0;
+        if (!lease_place_gone(err) || tries == LEASE_TRIES)
+            return -1;
+        close_place(job);
     }
-    name = (struct lease_name){job->place.staging_fd, LAYOUT_LEASE, job_name(job)};
-    return lease_try(&job->lease, &job->watch, job->pull->keeper, &name, err);
 }
 
 /* --wait-for-others: looks again whether somebody has made it complete. */

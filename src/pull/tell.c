@@ -8,8 +8,9 @@
 /* A waiter says who it waits for this often, no more. */
 #define WAITING_EVERY_MS 5000
 
-/* How many of a commit's 40 digits people are shown. */
+/* How many of its digits people are shown: as git shows commits, and as Ollama shows its IDs. */
 #define COMMIT_SHOWN 7
+#define ID_SHOWN     12
 
 static const char *short_commit(const struct job *job, struct arena *a)
 {
@@ -17,6 +18,8 @@ static const char *short_commit(const struct job *job, struct arena *a)
 
     if (ref_is_commit(job->manifest.commit))
         commit.len = COMMIT_SHOWN;
+    else if (commit.len == DIGEST_HEX)
+        commit.len = ID_SHOWN;
     return str_dup(a, commit);
 }
 

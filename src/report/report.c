@@ -20,6 +20,7 @@
 /* When a model's progress was last told, so that it is not told too often. */
 struct told {
     const char *model;
+    enum report_kind kind; /* of the last */
     bool logged;
     bool evented;
     uint64_t log_ms;
@@ -101,6 +102,16 @@ static bool is_due(bool *before, uint64_t *last_ms, uint64_t now_ms, uint64_t ev
 static bool is_repeated(enum report_kind kind)
 {
     return kind == REPORT_PROGRESS || kind == REPORT_WAITING;
+}
+
+/* From progress to waiting, and back: that is said at once, however lately the other was. */
+static void note_turn(struct report *r, const struct report_event *e)
+{
+    struct told *told = told_of(r, e->model);
+
+    if (told->kind != e->kind)
+        told->logged = told->evented = false;
+    told->kind = e->kind;
 }
 
 /* The stream that log lines go to. */
@@ -214,8 +225,7 @@ static void write_error(struct report *r, const struct err *err)
 
 static void write_event(struct report *r, const struct report_event *e, uint64_t unix_ms)
 {
-    struct told *told =
-        e->kind == REPORT_PROGRESS || e->kind == REPORT_WAITING ? told_of(r, e->model) : NULL;
+    struct told *told = is_repeated(e->kind) ? told_of(r, e->model) : NULL;
     struct buf b;
 
     if (e->kind == REPORT_NOTE && !is_loud_enough(r, e))
@@ -235,6 +245,8 @@ void report_emit(struct report *r, const struct report_event *event)
 
     if (r->bars != NULL)
         bars_note(r->bars, event);
+    if (is_repeated(event->kind))
+        note_turn(r, event);
     write_log(r, event, unix_ms);
     if (event->kind == REPORT_FAILED)
         write_error(r, event->err);

@@ -19,6 +19,7 @@
 #ifndef STORE_LEASE_H
 #define STORE_LEASE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -121,6 +122,16 @@ struct lease_name {
 #define LEASE_NAME_MAX ((size_t)100)
 int lease_try(struct lease **ret, struct lease_watch *watch, struct lease_keeper *k,
               const struct lease_name *name, struct err *err) MUST_CHECK;
+
+/*
+ * lease_try() failed because its directory is not there any more: who had it took it away when it
+ * was empty. Open it again and try; LEASE_TRIES is enough of that.
+ */
+#define LEASE_TRIES 100
+static inline bool lease_place_gone(const struct err *err)
+{
+    return err->sys == ENOENT || err->sys == ESTALE;
+}
 
 /* For waiters' eyes; written with the next renewal, or at once when it is half a second old. */
 void lease_tell(struct lease *lease, uint64_t done_bytes, uint64_t total_bytes, uint64_t bps);

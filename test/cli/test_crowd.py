@@ -2,6 +2,7 @@
 import re
 
 import pytest
+from registry import expected, layer, make_model, model_of, store
 from volume import assert_complete, assert_no_leftovers, wait_until
 
 CROWD = 16
@@ -63,3 +64,54 @@ def test_a_killed_leader_is_replaced_and_its_bytes_are_kept(hub, models, hostler
     assert_complete(volume, "org/model", models.files("org/model"))
     assert_no_leftovers(volume, "org/model")
     assert origin.bytes_sent() <= 1.01 * size + 32 * MIB
+
+
+@pytest.fixture
+def siblings(registry, front):
+    """a paced registry with two models that have their weights in common, all else their own"""
+    there = registry()
+    first = there.push("library/first:latest", make_model(size=32_000_000))
+    weights = next(one for one in first.layers if one.entry["mediaType"].endswith(".model"))
+    second = there.push("library/second:latest", model_of([weights, layer("template", b"{{ .Prompt }} second")]))
+    before = front(there, rate=1_000_000)
+    before.wanted = expected({f"registry.ollama.ai/library/{name}/latest": model
+                              for name, model in (("first", first), ("second", second))})
+    before.weights = weights
+    return before
+
+
+def start_siblings(hostler, before, count, env):
+    return [hostler.start_pull(f"ollama:{('first', 'second')[i % 2]}", "--takeover", "1s",
+                               env={"HOSTLER_HOST": f"host{i:02}", "OLLAMA_REGISTRY": before.url, **env})
+            for i in range(count)]
+
+
+def no_leftovers(volume):
+    """what is left of our own folders in the store"""
+    return [p for p in (volume / "ollama" / ".hostler").rglob("*") if p.is_file()]
+
+
+def test_models_that_share_a_blob_fetch_it_once_between_them(siblings, hostler, volume, locks):
+    crowd = [child.finish() for child in start_siblings(hostler, siblings, CROWD, locks)]
+    assert [got.rc for got in crowd] == [0] * CROWD, "\n".join(got.stderr for got in crowd if got.rc != 0)
+    assert store(volume) == siblings.wanted
+    assert siblings.bytes_sent(f"/blobs/sha256:{siblings.weights.hex}") == siblings.weights.size
+    assert no_leftovers(volume) == []
+
+
+def test_who_fetches_a_shared_blob_may_die_and_its_bytes_are_kept(siblings, hostler, volume, locks):
+    name = f"/blobs/sha256:{siblings.weights.hex}"
+    leader, = start_siblings(hostler, siblings, 1, {"HOSTLER_HOST": "leader", **locks})
+    wait_until(lambda: siblings.bytes_sent(name) > 0)
+    other = hostler.start_pull("ollama:second", "--takeover", "1s",
+                               env={"HOSTLER_HOST": "other", "OLLAMA_REGISTRY": siblings.url, **locks})
+    other.err.wait_for(r"ollama:second.*leader", 20)
+    wait_until(lambda: siblings.bytes_sent(name) >= 4 * MIB)
+    assert leader.process.poll() is None, "the leader was done before it could be killed"
+    leader.kill()
+    got = other.finish()
+    assert got.rc == 0, got.stderr
+    assert siblings.bytes_sent(name) <= siblings.weights.size + 8 * MIB
+    assert hostler.pull("ollama:first", env={"OLLAMA_REGISTRY": siblings.url}).rc == 0
+    assert store(volume) == siblings.wanted
+    assert no_leftovers(volume) == []

@@ -9,6 +9,7 @@ import json
 import re
 import ssl
 import threading
+import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -120,11 +121,12 @@ class Files(Server):
 
 class Front(Server):
     """Before a registry. `auth` is None, "token" or "basic"; a token is good for `uses` requests, None: for all;
-    `realm` is where tokens are to be had, its own /token if not given; `prefix` is a path before /v2/. What `say`
-    was given comes first."""
+    `realm` is where tokens are to be had, its own /token if not given; `prefix` is a path before /v2/; an
+    answer comes at `rate` bytes a second. What `say` was given comes first."""
 
-    def __init__(self, registry, auth=None, realm=None, uses=None, prefix="", **how):
+    def __init__(self, registry, auth=None, realm=None, uses=None, prefix="", rate=None, **how):
         self.registry, self.auth, self.realm, self.uses, self.prefix = registry, auth, realm, uses, prefix
+        self.rate = rate
         self.scripts, self.tokens = [], {}      # token -> how often it may be used yet
         super().__init__(**how)
 
@@ -190,5 +192,8 @@ class Front(Server):
             for piece in iter(lambda: answer.read(PIECE), b""):
                 handler.wfile.write(piece)
                 note["sent"] += len(piece)
+                if self.rate is not None:
+                    handler.wfile.flush()
+                    time.sleep(len(piece) / self.rate)
         finally:
             connection.close()

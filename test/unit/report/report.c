@@ -117,6 +117,22 @@ static void progress_of_a_model_is_told_every_five_seconds(void **state)
     end(&f);
 }
 
+static void a_turn_from_progress_to_waiting_is_told_at_once(void **state)
+{
+    const struct report_event waiting = {.kind = REPORT_WAITING, .model = "m", .holder = "gpu-7"};
+    struct fixture f;
+
+    (void)state;
+    open_pipes(&f);
+    begin(&f);
+    emit_progress(&f, "m", 1);
+    (void)said(&f, f.err[0]);
+    report_emit(f.report, &waiting);
+    report_emit(f.report, &waiting);
+    assert_string_equal(said(&f, f.err[0]), TS "INFO Waiting model=m holder=gpu-7\n");
+    end(&f);
+}
+
 static void commands_without_data_log_to_stdout_and_err_on_both(void **state)
 {
     struct fixture f;
@@ -523,6 +539,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_log_goes_to_stderr_and_stdout_stays_empty),
         cmocka_unit_test(progress_of_a_model_is_told_every_five_seconds),
+        cmocka_unit_test(a_turn_from_progress_to_waiting_is_told_at_once),
         cmocka_unit_test(commands_without_data_log_to_stdout_and_err_on_both),
         cmocka_unit_test(json_events_go_to_stdout_and_progress_twice_a_second),
         cmocka_unit_test(quiet_says_errors_only_but_the_file_has_all),
