@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def trust(origin):
 def hostler(program, origin, volume, *models, fresh=True, options=(), **env):
     if fresh:
         emptied(volume)
-    return run([program, "pull", *[f"hf:{m}" for m in models], "--volume", volume, "--progress", "none", *options],
+    return run([program, "pull", *[m if ":" in m else f"hf:{m}" for m in models], "--volume", volume, "--progress", "none", *options],
                env=environment(HF_ENDPOINT=origin.url, LOG_FILE="/dev/null", **trust(origin), **env))
 
 
@@ -85,14 +86,18 @@ def hub(python, origin, repo, folder):
 
 
 def receive(origin, repo, path):
-    """one stage alone: four connections, thrown away"""
-    url, size = origin.cdn_url(repo, path), (repo.folder / path).stat().st_size
+    """one stage alone"""
+    return receive_url(origin.cdn_url(repo, path), (repo.folder / path).stat().st_size, **trust(origin))
+
+
+def receive_url(url, size, **env):
+    """four connections, thrown away"""
     part = size // 4
     argv = ["curl", "-s", "--fail", "-Z"]
     for i in range(4):
         argv += ["-r", f"{i * part}-{size - 1 if i == 3 else (i + 1) * part - 1}", "-o", "/dev/null", url]
         argv += ["--next", "-s", "--fail"] if i < 3 else []
-    return run(argv, env=environment(**trust(origin)))
+    return run(argv, env=environment(**env))
 
 
 def sha256(path):
@@ -128,3 +133,29 @@ class Hub:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+
+class Registry:
+    """Debian's docker-registry on a free port, with what is pushed to it."""
+
+    url = "http://127.0.0.1:9"      # nobody asks a Hub here
+
+    def __init__(self, work):
+        work.mkdir(parents=True, exist_ok=True)
+        (work / "config.yml").write_text(f"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {work}/data}}}}\n"
+                                         "http: {addr: '127.0.0.1:0'}\n")
+        self.log = open(work / "log", "w+b")
+        self.process = subprocess.Popen(["docker-registry", "serve", work / "config.yml"], stderr=self.log)
+        while not (found := re.search(rb"listening on (127\.0\.0\.1:\d+)", (work / "log").read_bytes())):
+            if self.process.poll() is not None:
+                raise SystemExit("docker-registry ended: " + (work / "log").read_text())
+            time.sleep(0.05)
+        self.registry = "http://" + found.group(1).decode()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
