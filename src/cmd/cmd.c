@@ -10,6 +10,8 @@
 
 static const struct cmd *const commands[] = {
     &cmd_pull,
+    &cmd_ls,
+    &cmd_du,
     &cmd_help,
     &cmd_completion,
     NULL,

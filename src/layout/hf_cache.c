@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "layout/hf_find.h"
+#include "layout/hf_list.h"
 #include "layout/hf_place.h"
 #include "layout/hf_publish.h"
 #include "layout/hf_snapshot.h"
@@ -47,4 +48,5 @@ const struct layout layout_hf_cache = {
     .publish_model = hf_publish_model,
     .local_commit = hf_local_commit,
     .local_manifest = hf_tree_read,
+    .list = hf_list_all,
 };

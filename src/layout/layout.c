@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "layout/list.h"
+
 /* The drivers; a new layout is one line here. */
 static const struct layout *const layouts[] = {
     &layout_hf_cache,
@@ -33,6 +35,13 @@ void layout_close(struct layout_place *p)
     if (p->layout != NULL)
         p->layout->close(p);
     *p = (struct layout_place){.store.fd = -1, .staging_fd = -1};
+}
+
+void layout_list_all(struct layout_listing *l)
+{
+    for (size_t i = 0; i < LAYOUT_COUNT; i++)
+        layouts[i]->list(l, layouts[i]);
+    list_finish(l);
 }
 
 void layout_notice(const struct layout_config *config, const char *fmt, ...)

@@ -63,6 +63,8 @@ struct blob_found {
     bool elsewhere;    /* found in another repository or the shared store: to be duplicated */
 };
 
+struct layout_listing;
+
 struct layout {
     const char *name;   /* "hf_cache" */
     const char *source; /* the references it holds: "hf" */
@@ -103,6 +105,8 @@ struct layout {
      * ERR_NOT_FOUND if it has none. For caches that another program began. */
     int (*local_manifest)(struct manifest *out, struct layout_place *p, const struct model_ref *ref,
                           const char *commit, struct err *err);
+    /* What the store holds, whoever wrote it (layout/list.h). self is this driver. */
+    void (*list)(struct layout_listing *l, const struct layout *self);
 };
 
 extern const struct layout layout_hf_cache;

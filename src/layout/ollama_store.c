@@ -3,6 +3,7 @@
  * doc/layout-ollama.md has it. This file is the driver's table; the parts are beside it.
  */
 #include "layout/ollama_find.h"
+#include "layout/ollama_list.h"
 #include "layout/ollama_place.h"
 #include "layout/ollama_publish.h"
 #include "layout/ollama_stage.h"
@@ -22,4 +23,5 @@ const struct layout layout_ollama_store = {
     .publish_model = ollama_publish_model,
     .local_commit = ollama_local_commit,
     .local_manifest = ollama_local_manifest,
+    .list = ollama_list_all,
 };

@@ -145,4 +145,12 @@ const char *lease_token(const struct lease *lease);
 /* Removes the file if it is still ours. */
 void lease_release(struct lease **lease);
 
+/*
+ * For who only looks: what the lease name in dirfd says; false if none is there that can be read.
+ * Neither waits nor writes, so it cannot tell a dead holder on another host from a living one.
+ * *ret_gone: the holder's process is gone (it ran on this very kernel, the filesystem is local, and
+ * the flock that it held is free).
+ */
+bool lease_look(struct lease_state *out, bool *ret_gone, int dirfd, const char *name);
+
 #endif

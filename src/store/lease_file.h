@@ -21,6 +21,10 @@ int lease_file_read(struct lease_file *out, int dirfd, const char *name,
                     struct err *err) MUST_CHECK;
 void lease_file_close(struct lease_file *f);
 
+/* This kernel's boot id, as leases have it; "-" if it cannot be had. */
+#define LEASE_BOOT_ID ((size_t)40)
+void lease_boot_id(char out[static LEASE_BOOT_ID]);
+
 /*
  * Makes the file name, which must not be there, with the text of state, and holds flock on it where
  * that works. *ret_fd is open for writing; -1, and success, if somebody was faster. On file servers

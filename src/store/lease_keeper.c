@@ -263,7 +263,7 @@ static int start(struct lease_keeper *k, struct err *err)
     return 0;
 }
 
-static void read_boot_id(char out[static 40])
+void lease_boot_id(char out[static LEASE_BOOT_ID])
 {
     ARENA_SCOPED a = {0};
     struct err ignored;
@@ -273,7 +273,7 @@ static void read_boot_id(char out[static 40])
     memcpy(out, "-", 2);
     if (proc < 0 || file_read_all(&text, &a, proc, BOOT_ID, 4096, &ignored) < 0)
         return;
-    lease_plain(out, 40, str_dup(&a, str_trim(text)));
+    lease_plain(out, LEASE_BOOT_ID, str_dup(&a, str_trim(text)));
 }
 
 struct lease_keeper *lease_keeper_new(const struct lease_keeper_options *options, struct err *err)
@@ -288,7 +288,7 @@ struct lease_keeper *lease_keeper_new(const struct lease_keeper_options *options
     k->is_local = options->is_local != NULL ? options->is_local : volume_is_local;
     k->flock_works = options->flock_works != NULL ? options->flock_works : volume_flock_works;
     lease_plain(k->host, sizeof(k->host), options->host);
-    read_boot_id(k->boot_id);
+    lease_boot_id(k->boot_id);
     pthread_mutex_init(&k->lock, NULL);
     pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,6 +79,62 @@ uint64_t staging_claimed_bytes(int dirfd, const struct digest *want, uint64_t si
             sum += size;
     }
     return sum < size ? sum : size;
+}
+
+/* Files of one digest stand together. */
+static int by_name(const void *left, const void *right)
+{
+    const struct staged *a = left;
+    const struct staged *b = right;
+
+    return strcmp(a->name, b->name);
+}
+
+/* What one part will be large, and what of that has come. */
+static struct staging_sum sum_of_part(int dirfd, const struct staged *part)
+{
+    char journal[STAGED_NAME];
+    struct staging_sum sum = {0};
+    struct stat st;
+
+    if (part->kind != STAGED_PART || fstatat(dirfd, part->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !S_ISREG(st.st_mode))
+        return sum;
+    sum.total_bytes = (uint64_t)st.st_size;
+    if (sum.total_bytes <= STAGING_SMALL_BYTES) {
+        sum.claimed_bytes = sum.total_bytes;
+        return sum;
+    }
+    staged_name(journal, &part->digest, part->token, STAGED_JOURNAL);
+    sum.claimed_bytes = claimed_by_journal(dirfd, journal, &part->digest, sum.total_bytes);
+    return sum;
+}
+
+struct staging_sum staging_sum(int dirfd)
+{
+    ARENA_SCOPED a = {0};
+    struct staged_list found = staged_read(&a, dirfd, NULL);
+    struct staging_sum all = {0};
+
+    if (found.len > 0)
+        qsort(found.at, found.len, sizeof(*found.at), by_name);
+    for (size_t i = 0; i < found.len;) {
+        const struct digest *digest = &found.at[i].digest;
+        struct staging_sum one = {0};
+
+        do {
+            struct staging_sum part = sum_of_part(dirfd, &found.at[i]);
+
+            one.claimed_bytes += part.claimed_bytes;
+            one.total_bytes =
+                part.total_bytes > one.total_bytes ? part.total_bytes : one.total_bytes;
+            i++;
+        } while (i < found.len && digest_eq(&found.at[i].digest, digest));
+        all.total_bytes += one.total_bytes;
+        all.claimed_bytes +=
+            one.claimed_bytes < one.total_bytes ? one.claimed_bytes : one.total_bytes;
+    }
+    return all;
 }
 
 /* A part that holds nothing (small ones may lie in their inode), or a journal without its part. */

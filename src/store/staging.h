@@ -61,6 +61,15 @@ uint64_t staging_dead_bytes(int dirfd, const char *token);
  */
 uint64_t staging_claimed_bytes(int dirfd, const struct digest *want, uint64_t size);
 
+/* All that is staged in a directory. */
+struct staging_sum {
+    uint64_t claimed_bytes; /* by the journals, and whole small files */
+    uint64_t total_bytes;   /* of the files that shall become of it, each digest once */
+};
+
+/* For who lists; reads journals and nothing else. */
+struct staging_sum staging_sum(int dirfd);
+
 /*
  * Removes staging of others than token, for digests that are published, empty leftovers, and what
  * kills left of scratch and temporary files. For the holder of the lease.

@@ -22,6 +22,7 @@ import random
 import re
 import socket
 import ssl
+import stat
 import struct
 import subprocess
 import sys
@@ -439,6 +440,13 @@ def root():
         pytest.skip("only root can play another uid")
 
 
+def let_through(folder):
+    """other users may pass to a folder of this test"""
+    for parent in folder.parents:
+        if not parent.stat().st_mode & stat.S_IXOTH:
+            parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
+
+
 MOUNT = 'mount -t tmpfs -o "$1" none "$2" || exit; disk=$2; shift 2; "$@"; status=$?; umount "$disk"; exit $status'
 
 
@@ -473,7 +481,7 @@ name, arguments = json.load(sys.stdin)
 found = getattr(huggingface_hub, name)(**arguments)
 if name == "scan_cache_dir":
     found = {"warnings": [str(w) for w in found.warnings], "size_on_disk": found.size_on_disk,
-             "repos": {r.repo_id: {v.commit_hash: {"refs": sorted(v.refs), "files": sorted(
+             "repos": {r.repo_id: {v.commit_hash: {"refs": sorted(v.refs), "bytes": v.size_on_disk, "files": sorted(
                  str(f.file_path.relative_to(v.snapshot_path)) for f in v.files)} for v in r.revisions}
                        for r in found.repos}}
 json.dump(found, sys.stdout)
@@ -511,7 +519,7 @@ class Reader:
         return pathlib.Path(where)
 
     def scan(self):
-        """{"warnings": [...], "size_on_disk": n, "repos": {id: {commit: {"refs": [...], "files": [...]}}}}"""
+        """{"warnings": [...], "size_on_disk": n, "repos": {id: {commit: {"refs": [...], "bytes": n, "files": [...]}}}}"""
         return self.call("scan_cache_dir", cache_dir=self.cache)
 
 

@@ -23,13 +23,6 @@ def blob_of(volume, path):
     return pointer.resolve()
 
 
-def let_through(folder):
-    """other users may pass to a folder of this test"""
-    for parent in folder.parents:
-        if not parent.stat().st_mode & stat.S_IXOTH:
-            parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
-
-
 @pytest.fixture
 def filled(models, hub, hostler):
     """a hub with one small model that has been pulled; its counters are at zero"""
