@@ -232,7 +232,7 @@ static void list_parts(struct hf_listed_repo *r)
         return;
     }
     walk_part(r, "blobs", 0, add_blob);
-    r->blind = r->blind || r->l->problem_count > problems;
+    r->blind = r->blind || list_is_blind(r->l, problems);
     listed_blobs_sort(&r->blobs);
     walk_part(r, "refs", REF_DEPTH, add_ref);
     if (r->refs.len > 0)

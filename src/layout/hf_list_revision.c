@@ -155,7 +155,8 @@ static bool holds(struct snapshot *s, const struct model_file *file, const struc
         blob_records_read(&r->copies, r->scratch, r->l->config->volume,
                           str_format(r->scratch, "hf/%s/copies", r->name), &ignored) < 0)
         return false;
-    key = blob_records_copy_key(&file->digest, str_format(r->scratch, "%s/%s", s->commit, file->path));
+    key = blob_records_copy_key(&file->digest,
+                                str_format(r->scratch, "%s/%s", s->commit, file->path));
     return blob_records_hold(r->copies, &key, &name->st);
 }
 
@@ -266,7 +267,7 @@ struct listed_revision hf_list_revision(struct hf_listed_repo *r, const char *co
                                       .depth = WALK_DEPTH_MAX,
                                       .entry = add_name,
                                       .ctx = &s});
-    s.blind = s.blind || r->l->problem_count > problems;
+    s.blind = s.blind || list_is_blind(r->l, problems);
     measure(&out, &s);
     judge(&out, &s);
     return out;

@@ -95,13 +95,24 @@ static void count_in(void *ctx, const struct walk_entry *e)
         list_file(k->l, k->store, k->model, k->part, &st);
 }
 
+/* Of the limit of all entries the first folder that it cuts off is enough. */
+static bool is_known(struct layout_listing *l, const struct err *err)
+{
+    bool over = err->code == ERR_LIMIT && l->entries_left == 0;
+    bool known = over && l->over;
+
+    l->over = l->over || over;
+    return known;
+}
+
 static void told(void *ctx, const char *path, const struct err *err)
 {
     const struct path_of_walk *k = ctx;
     const char *where = path[0] == '\0' ? k->folder->shown
                                         : str_format(k->l->arena, "%s/%s", k->folder->shown, path);
 
-    list_problem(k->l, where, err);
+    if (!is_known(k->l, err))
+        list_problem(k->l, where, err);
 }
 
 static void walk(struct path_of_walk *k, void (*entry)(void *ctx, const struct walk_entry *e))
@@ -158,6 +169,11 @@ struct listed_arrival list_arrival(struct layout_listing *l, const struct listed
         arrival.bps = lease.bps;
     }
     return arrival;
+}
+
+bool list_is_blind(const struct layout_listing *l, size_t problems)
+{
+    return l->problem_count > problems || l->entries_left == 0;
 }
 
 bool list_arrives(const struct listed_arrival *a)

@@ -107,7 +107,8 @@ struct listed_file {
 struct layout_listing {
     struct arena *arena;
     const struct layout_config *config;
-    uint64_t entries_left;
+    uint64_t entries_left; /* 0: what was met since is not to be judged */
+    bool over;             /* that was told */
     VEC(struct listed_store) stores;
     VEC(struct listed_model) models; /* by store, then by name */
     VEC(struct err) problems;        /* what could not be looked at, each a whole message */
@@ -168,6 +169,9 @@ void list_walk_files(struct layout_listing *l, const struct listed_folder *where
  */
 struct listed_arrival list_arrival(struct layout_listing *l, const struct listed_folder *where,
                                    uint32_t store, uint32_t model);
+
+/* Something could not be looked at since there were `problems` of them. */
+bool list_is_blind(const struct layout_listing *l, size_t problems);
 
 /* True if something arrives, or lies there half done. */
 bool list_arrives(const struct listed_arrival *a);

@@ -297,7 +297,7 @@ void ollama_list_all(struct layout_listing *l, const struct layout *self)
         return;
     }
     walk_part(&s, BLOBS, 0, add_blob);
-    s.blind = s.blind || l->problem_count > problems;
+    s.blind = s.blind || list_is_blind(l, problems);
     listed_blobs_sort(&s.blobs);
     walk_part(&s, MANIFESTS, MANIFEST_DEPTH, add_manifest);
     ollama_list_arriving(&s);

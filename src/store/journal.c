@@ -89,6 +89,18 @@ static bool get_record(struct journal_range *out, const uint8_t *in, uint32_t se
            out->len <= size - out->offset;
 }
 
+uint64_t journal_size(struct str bytes, const struct digest *want)
+{
+    uint8_t header[JOURNAL_HEADER];
+    uint64_t size;
+
+    if (bytes.len < JOURNAL_HEADER)
+        return 0;
+    size = get_le((const uint8_t *)bytes.ptr + 16, 8);
+    (void)put_header(header, size, want);
+    return memcmp(bytes.ptr, header, JOURNAL_HEADER) == 0 ? size : 0;
+}
+
 /* How many good records follow a good header; 0 also without one. */
 static size_t count_records(struct str bytes, uint64_t size, const struct digest *want)
 {

@@ -48,6 +48,9 @@ struct journal_claims {
 struct journal_claims journal_parse(struct arena *a, struct str bytes, uint64_t size,
                                     const struct digest *want);
 
+/* The size of the file that its header tells; 0 if it is none of this digest. */
+uint64_t journal_size(struct str bytes, const struct digest *want);
+
 /* What a staged file shall become: a journal of another counts as absent. */
 struct journal_file {
     struct digest want;

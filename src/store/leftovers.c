@@ -44,21 +44,27 @@ uint64_t staging_dead_bytes(int dirfd, const char *token)
     return sum;
 }
 
+static uint64_t sum_of_claims(struct arena *a, struct str bytes, const struct digest *want,
+                              uint64_t size)
+{
+    struct journal_claims claims = journal_parse(a, bytes, size, want);
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < claims.len; i++)
+        sum += claims.at[i].len;
+    return sum;
+}
+
 static uint64_t claimed_by_journal(int dirfd, const char *name, const struct digest *want,
                                    uint64_t size)
 {
     ARENA_SCOPED a = {0};
     struct err ignored;
     struct str bytes;
-    struct journal_claims claims;
-    uint64_t sum = 0;
 
     if (file_read_all(&bytes, &a, dirfd, name, JOURNAL_BYTES_MAX, &ignored) < 0)
         return 0;
-    claims = journal_parse(&a, bytes, size, want);
-    for (size_t i = 0; i < claims.len; i++)
-        sum += claims.at[i].len;
-    return sum;
+    return sum_of_claims(&a, bytes, want, size);
 }
 
 uint64_t staging_claimed_bytes(int dirfd, const struct digest *want, uint64_t size)
@@ -90,23 +96,28 @@ static int by_name(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
-/* What one part will be large, and what of that has come. */
+/* How large the file of one part will be, and what of that has come. */
 static struct staging_sum sum_of_part(int dirfd, const struct staged *part)
 {
+    ARENA_SCOPED a = {0};
     char journal[STAGED_NAME];
     struct staging_sum sum = {0};
+    struct err ignored;
+    struct str bytes;
     struct stat st;
 
     if (part->kind != STAGED_PART || fstatat(dirfd, part->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
         !S_ISREG(st.st_mode))
         return sum;
     sum.total_bytes = (uint64_t)st.st_size;
-    if (sum.total_bytes <= STAGING_SMALL_BYTES) {
-        sum.claimed_bytes = sum.total_bytes;
-        return sum;
-    }
     staged_name(journal, &part->digest, part->token, STAGED_JOURNAL);
-    sum.claimed_bytes = claimed_by_journal(dirfd, journal, &part->digest, sum.total_bytes);
+    if (file_read_all(&bytes, &a, dirfd, journal, JOURNAL_BYTES_MAX, &ignored) == 0 &&
+        journal_size(bytes, &part->digest) > 0) {
+        sum.total_bytes = journal_size(bytes, &part->digest);
+        sum.claimed_bytes = sum_of_claims(&a, bytes, &part->digest, sum.total_bytes);
+    } else if (sum.total_bytes <= STAGING_SMALL_BYTES) {
+        sum.claimed_bytes = sum.total_bytes;
+    }
     return sum;
 }
 

@@ -42,6 +42,17 @@ static void stage(struct scratch *s, struct staging *staging, uint64_t offset, u
                      0);
 }
 
+/* The same name with the third's token. */
+static const char *str_replaced(struct scratch *s, const char *name)
+{
+    char *copy = str_dup(&s->arena, str_from(name));
+    char *token = strstr(copy, OLD);
+
+    assert_non_null(token);
+    memcpy(token, THIRD, strlen(THIRD));
+    return copy;
+}
+
 static int byte_at(const struct staging *staging, uint64_t offset)
 {
     char byte = 0;
@@ -386,6 +397,36 @@ static void what_no_disk_holds_is_no_space_with_both_figures(void **state)
     assert_int_equal(names(s), 0);
 }
 
+static void the_sum_of_all_staging_counts_each_file_once(void **state)
+{
+    static const struct digest other = {DIGEST_GIT_SHA1, {9}};
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct staging small = {.fd = -1};
+    struct staging_sum sum;
+
+    stage(s, &old, 0, 1000, 7);
+    scratch_write(s, ".hostler-try-0123", "x", 1);
+    sum = staging_sum(s->fd);
+    assert_int_equal(sum.total_bytes, BIG);
+    assert_int_equal(sum.claimed_bytes, 1000);
+    assert_int_equal(linkat(s->fd, old.part, s->fd, str_replaced(s, old.part), 0), 0);
+    assert_int_equal(linkat(s->fd, old.journal_name, s->fd, str_replaced(s, old.journal_name), 0),
+                     0);
+    assert_int_equal(
+        staging_open(&small, &s->arena, s->fd, OURS, &(struct journal_file){other, 5}, &s->err), 0);
+    assert_int_equal(pwrite(small.fd, "12345", 5, 0), 5);
+    sum = staging_sum(s->fd);
+    assert_int_equal(sum.total_bytes, BIG + 5);
+    assert_int_equal(sum.claimed_bytes, 2000 + 5);
+    assert_int_equal(ftruncate(old.fd, 1000), 0); /* what a full disk leaves */
+    sum = staging_sum(s->fd);
+    assert_int_equal(sum.total_bytes, BIG + 5);
+    assert_int_equal(sum.claimed_bytes, 2000 + 5);
+    staging_close(&old);
+    staging_close(&small);
+}
+
 static bool is_wanted(const struct digest *d, void *ctx)
 {
     *(int *)ctx += 1;
@@ -582,6 +623,7 @@ int main(void)
         SCRATCH_TEST(our_own_file_is_opened_again),
         SCRATCH_TEST(a_whole_small_file_without_a_journal_is_kept_unproven),
         SCRATCH_TEST(a_file_with_a_second_name_is_never_written),
+        SCRATCH_TEST(the_sum_of_all_staging_counts_each_file_once),
         SCRATCH_TEST(what_no_disk_holds_is_no_space_with_both_figures),
         SCRATCH_TEST(a_staging_directory_that_is_gone_is_an_error),
         SCRATCH_TEST(a_disk_that_fills_up_while_carrying_is_no_space_and_loses_nothing),
