@@ -226,7 +226,7 @@ static int run(struct cmd_context *ctx, struct err *err)
     struct buf out = buf_new(ctx->arena, STOCK_TEXT_MAX);
     struct stock stock;
 
-    if (stock_take(&stock, ctx, err) < 0)
+    if (stock_take(&stock, ctx, false, err) < 0)
         return -1;
     if (ctx->config->options.json)
         put_json(&out, &stock);

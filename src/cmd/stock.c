@@ -58,7 +58,7 @@ bool stock_asked(const struct stock *s, const struct listed_model *model,
     return asked;
 }
 
-int stock_take(struct stock *out, const struct cmd_context *ctx, struct err *err)
+int stock_take(struct stock *out, const struct cmd_context *ctx, bool disk, struct err *err)
 {
     struct stock s = {.ctx = ctx};
 
@@ -69,7 +69,7 @@ int stock_take(struct stock *out, const struct cmd_context *ctx, struct err *err
     out->layout = ctx->config->layout;
     out->layout.volume = &out->volume;
     out->layout.read_only = true;
-    out->list = list_new(ctx->arena, &out->layout);
+    out->list = list_new(ctx->arena, &out->layout, disk);
     layout_list_all(&out->list);
     return 0;
 }

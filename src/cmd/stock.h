@@ -17,8 +17,12 @@ struct stock {
     bool *found;                 /* which of them are there */
 };
 
-/* Opens the volume, which must be there, and lists it. Words that name no model are ERR_USAGE. */
-int stock_take(struct stock *out, const struct cmd_context *ctx, struct err *err) MUST_CHECK;
+/*
+ * Opens the volume, which must be there, and lists it, with the sums of the disk if they are
+ * wanted. Words that name no model are ERR_USAGE.
+ */
+int stock_take(struct stock *out, const struct cmd_context *ctx, bool disk,
+               struct err *err) MUST_CHECK;
 
 /* Was this revision asked for? With a revision named it is one that has that name, or its commit.
  */

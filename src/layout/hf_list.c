@@ -173,11 +173,13 @@ static void add_revision(void *ctx, const struct walk_entry *e)
     vec_push(r->l->arena, &r->revisions, revision);
 }
 
-static void add_missing(struct hf_listed_repo *r)
+/* Refs whose snapshot is not there, or, if snapshots could not be listed, was not seen. */
+static void add_missing(struct hf_listed_repo *r, bool unseen)
 {
     for (size_t i = 0; i < r->refs.len; i++) {
-        struct listed_revision revision = {
-            .revision = r->refs.at[i].commit, .state = LISTED_PARTIAL, .why = "no snapshot"};
+        struct listed_revision revision = {.revision = r->refs.at[i].commit,
+                                           .state = unseen ? LISTED_UNREADABLE : LISTED_PARTIAL,
+                                           .why = unseen ? NULL : "no snapshot"};
 
         if (r->refs.at[i].placed)
             continue;
@@ -237,8 +239,9 @@ static void list_parts(struct hf_listed_repo *r)
     walk_part(r, "refs", REF_DEPTH, add_ref);
     if (r->refs.len > 0)
         qsort(r->refs.at, r->refs.len, sizeof(*r->refs.at), by_name);
+    problems = r->l->problem_count;
     walk_part(r, "snapshots", 0, add_revision);
-    add_missing(r);
+    add_missing(r, list_is_blind(r->l, problems));
     hf_list_arriving(r);
     walk_part(r, ".", 0, add_rest);
     for (size_t i = 0; i < r->blobs.all.len; i++) {
@@ -336,6 +339,7 @@ static void add_entry(void *ctx, const struct walk_entry *e)
     struct hub *h = ctx;
     struct stat st;
 
+    list_begin_count(h->l);
     if (e->type != S_IFREG && str_starts(str_from(e->name), STR(MODELS)) &&
         e->name[strlen(MODELS)] != '\0')
         list_repo(h, e);
@@ -357,13 +361,18 @@ void hf_list_all(struct layout_listing *l, const struct layout *self)
 {
     struct hub h = {.l = l, .path = l->config->hf_hub, .state = {.shared_fd = -1}};
     FD_SCOPED fd = list_open_store(&h.store, l, self, h.path);
+    uint64_t left = l->entries_max;
 
     if (fd < 0)
         return;
     h.fd = fd;
     h.place = (struct layout_place){
         .layout = self, .config = l->config, .store.fd = fd, .staging_fd = -1, .state = &h.state};
-    list_walk(l, &(struct listed_folder){
-                     .dirfd = fd, .name = ".", .shown = h.path, .entry = add_entry, .ctx = &h});
+    list_walk(l, &(struct listed_folder){.dirfd = fd,
+                                         .name = ".",
+                                         .shown = h.path,
+                                         .left = &left,
+                                         .entry = add_entry,
+                                         .ctx = &h});
     fd_close(&h.state.shared_fd);
 }

@@ -10,10 +10,16 @@
 
 #define BLOCK 512U /* bytes of st_blocks, everywhere */
 
-struct layout_listing list_new(struct arena *a, const struct layout_config *config)
+struct layout_listing list_new(struct arena *a, const struct layout_config *config, bool disk)
 {
     return (struct layout_listing){
-        .arena = a, .config = config, .entries_left = LISTING_ENTRIES_MAX};
+        .arena = a, .config = config, .disk = disk, .entries_max = LISTING_ENTRIES_MAX};
+}
+
+void list_begin_count(struct layout_listing *l)
+{
+    l->entries_left = l->entries_max;
+    l->over = false;
 }
 
 void list_problem(struct layout_listing *l, const char *where, const struct err *err)
@@ -118,7 +124,7 @@ static void told(void *ctx, const char *path, const struct err *err)
 static void walk(struct path_of_walk *k, void (*entry)(void *ctx, const struct walk_entry *e))
 {
     struct walk w = {.depth = k->folder->depth,
-                     .left = &k->l->entries_left,
+                     .left = k->folder->left != NULL ? k->folder->left : &k->l->entries_left,
                      .entry = entry,
                      .trouble = told,
                      .ctx = k};
@@ -138,7 +144,8 @@ void list_walk_files(struct layout_listing *l, const struct listed_folder *folde
 {
     struct path_of_walk k = {l, folder, store, model, part};
 
-    walk(&k, count_in);
+    if (l->disk || part != LISTED_PART_META)
+        walk(&k, count_in);
 }
 
 struct listed_arrival list_arrival(struct layout_listing *l, const struct listed_folder *folder,

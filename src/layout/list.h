@@ -24,8 +24,8 @@
 #include "store/volume.h"
 #include "text/vec.h"
 
-#define LISTING_ENTRIES_MAX  ((uint64_t)1000000) /* names that are looked at, in all stores */
-#define LISTING_PROBLEMS_MAX ((size_t)100)       /* that are told; the rest are counted */
+#define LISTING_ENTRIES_MAX  ((uint64_t)500000) /* names that are looked at in one folder's tree */
+#define LISTING_PROBLEMS_MAX ((size_t)100)      /* that are told; the rest are counted */
 
 enum listed_state {
     LISTED_VERIFIED,    /* all there, and each file is still what we once hashed and found right */
@@ -107,6 +107,8 @@ struct listed_file {
 struct layout_listing {
     struct arena *arena;
     const struct layout_config *config;
+    bool disk;
+    uint64_t entries_max;  /* LISTING_ENTRIES_MAX; tests take less */
     uint64_t entries_left; /* 0: what was met since is not to be judged */
     bool over;             /* that was told */
     VEC(struct listed_store) stores;
@@ -119,13 +121,16 @@ struct layout_listing {
 };
 
 /*
+ * An empty listing. disk: sums of the disk are wanted too; then files are looked at that tell
+ * nothing of a model's state (a cache may hold datasets of a million files).
+ */
+struct layout_listing list_new(struct arena *a, const struct layout_config *config, bool disk);
+
+/*
  * Everything that the drivers know to list. Never fails: what could not be read is in l->problems,
  * and so is a limit that was passed.
  */
 void layout_list_all(struct layout_listing *l);
-
-/* An empty listing. */
-struct layout_listing list_new(struct arena *a, const struct layout_config *config);
 
 /* ---- for drivers ---- */
 
@@ -146,28 +151,33 @@ void list_file(struct layout_listing *l, uint32_t store, uint32_t model, enum li
 /* `<where>: <what err says>`, with its hint. */
 void list_problem(struct layout_listing *l, const char *where, const struct err *err);
 
+/* A repository, or a store whose models share a folder: the count of entries begins anew. */
+void list_begin_count(struct layout_listing *l);
+
 /* What a walk tells of: where it is, and what it does with each name. */
 struct listed_folder {
     int dirfd;
     const char *name;  /* the folder, beneath dirfd */
     const char *shown; /* the folder's whole path */
     unsigned depth;
+    uint64_t *left; /* its own limit of entries; NULL: the common one */
     void (*entry)(void *ctx, const struct walk_entry *e);
     void *ctx;
 };
 
 /* Walks; troubles become problems. */
-void list_walk(struct layout_listing *l, const struct listed_folder *walk);
+void list_walk(struct layout_listing *l, const struct listed_folder *folder);
 
-/* Every file in the folder, however deep, is of this model and of this part. */
-void list_walk_files(struct layout_listing *l, const struct listed_folder *where, uint32_t store,
+/* Every file in the folder, however deep, is of this model and of this part. META is for the sums
+ * of the disk alone. */
+void list_walk_files(struct layout_listing *l, const struct listed_folder *folder, uint32_t store,
                      uint32_t model, enum listed_part part);
 
 /*
- * The staging directory `where` (entry and ctx are not used): its files are those of the model that
- * are arriving. Whose lease lies there, and how far they are.
+ * The staging directory `folder` (entry and ctx are not used): its files are those of the model
+ * that are arriving. Whose lease lies there, and how far they are.
  */
-struct listed_arrival list_arrival(struct layout_listing *l, const struct listed_folder *where,
+struct listed_arrival list_arrival(struct layout_listing *l, const struct listed_folder *folder,
                                    uint32_t store, uint32_t model);
 
 /* Something could not be looked at since there were `problems` of them. */

@@ -292,6 +292,7 @@ void ollama_list_all(struct layout_listing *l, const struct layout *self)
     if (fd < 0)
         return;
     s.fd = fd;
+    list_begin_count(l);
     if (blob_records_read(&s.records, &scratch, l->config->volume, OLLAMA_RECORDS, &why) < 0) {
         list_problem(l, s.path, &why);
         return;

@@ -8,7 +8,7 @@ import stat
 import subprocess
 
 import pytest
-from conftest import SLOW
+from conftest import SLOW, let_through
 from volume import assert_complete, assert_no_leftovers, hub_folder, visible, wait_until
 
 REPO = "org/model"

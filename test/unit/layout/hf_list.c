@@ -195,8 +195,8 @@ static void too_many_entries_are_a_problem_that_says_where(void **state)
 
     (void)pulled(&h, *state);
     h.config.ollama_models = hub_path(&h, "ollama");
-    l = list_new(h.arena, &h.config);
-    l.entries_left = 3;
+    l = list_new(h.arena, &h.config, true);
+    l.entries_max = 4;
     layout_list_all(&l);
     assert_int_equal(l.problem_count, 1);
     assert_int_equal(l.problems.at[0].code, ERR_LIMIT);

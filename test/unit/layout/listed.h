@@ -12,7 +12,7 @@ static inline struct layout_listing listed(struct hub *h)
     struct layout_listing l;
 
     h->config.ollama_models = hub_path(h, "ollama");
-    l = list_new(h->arena, &h->config);
+    l = list_new(h->arena, &h->config, true);
     layout_list_all(&l);
     return l;
 }

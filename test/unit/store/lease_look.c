@@ -55,9 +55,8 @@ static void a_holder_is_gone_only_on_this_kernel_and_with_its_flock(void **state
     put(s, &lease);
     assert_true(lease_look(&seen, &gone, s->fd, NAME));
     assert_false(gone);
-    lease.boot_id[0] ^= 1;
-    lease.format = LEASE_FORMAT + 1;
-    put(s, &lease);
+    scratch_write(s, NAME, "hostler-lease 2\n", 16); /* we do not know how that one lives */
+    gone = true;
     assert_true(lease_look(&seen, &gone, s->fd, NAME));
     assert_false(gone);
 }
