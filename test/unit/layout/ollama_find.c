@@ -76,6 +76,24 @@ static void a_blob_is_judged_by_its_size_and_then_by_its_record(void **state)
     hub_done(&h);
 }
 
+/* Another model's manifest lies about it. */
+static void a_verified_blob_of_another_size_than_the_manifest_says_is_not_the_one(void **state)
+{
+    struct hub h;
+    struct manifest m = opened(&h, *state);
+    struct manifest liar;
+
+    assert_pulled(&h, &m, weights, true);
+    liar = model_of(&h, "ollama:liar", weights);
+    for (size_t i = 0; i < liar.file_count; i++)
+        liar.files[i].size += strcmp(liar.files[i].path, "model") == 0;
+    assert_int_equal(hub_open(&h, &liar), 0);
+    assert_int_equal(find(&h, &liar), BLOB_ABSENT);
+    assert_int_equal(h.place.layout->publish_model(&h.place, &liar, true, &h.err), -1);
+    assert_int_equal(h.err.code, ERR_VOLUME);
+    hub_done(&h);
+}
+
 static void names_of_older_servers_and_unfinished_files_are_nothing_and_stay(void **state)
 {
     struct hub h;
@@ -297,6 +315,21 @@ static void what_was_hashed_is_touched_and_a_link_by_its_own_time(void **state)
     hub_done(&h);
 }
 
+static void what_was_hashed_is_touched_before_the_rest_is_fetched(void **state)
+{
+    struct hub h;
+    struct manifest m = opened(&h, *state);
+    const char *name = blob_of(&h, weights[1].bytes);
+
+    put(&h, name, weights[1].bytes);
+    set_age(&h, name, 7200);
+    assert_int_equal(hub_bring(&h, manifest_find(&m, "model"), weights[1].bytes), 0);
+    assert_int_equal(h.hashed, 1);
+    assert_true(age_of(&h, name) < 60);
+    assert_int_equal(find(&h, &m), BLOB_VERIFIED);
+    hub_done(&h);
+}
+
 /* A new time would hide that it is no longer what was verified. */
 static void a_blob_whose_record_does_not_hold_is_not_touched(void **state)
 {
@@ -336,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_blob_is_judged_by_its_size_and_then_by_its_record),
+        SCRATCH_TEST(a_verified_blob_of_another_size_than_the_manifest_says_is_not_the_one),
         SCRATCH_TEST(names_of_older_servers_and_unfinished_files_are_nothing_and_stay),
         SCRATCH_TEST(a_link_within_the_store_is_used_and_stays),
         SCRATCH_TEST(a_link_out_of_the_store_is_refused),
@@ -347,6 +381,7 @@ int main(void)
         SCRATCH_TEST(a_blob_that_is_used_again_gets_its_hour_and_a_record_of_it),
         SCRATCH_TEST(publishing_touches_what_has_become_old_meanwhile),
         SCRATCH_TEST(what_was_hashed_is_touched_and_a_link_by_its_own_time),
+        SCRATCH_TEST(what_was_hashed_is_touched_before_the_rest_is_fetched),
         SCRATCH_TEST(a_blob_whose_record_does_not_hold_is_not_touched),
         SCRATCH_TEST(who_only_looks_touches_nothing),
     };

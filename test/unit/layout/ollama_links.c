@@ -70,17 +70,27 @@ static void what_somebody_else_put_there_stays_and_is_named(void **state)
 
 static void a_folder_of_links_that_leads_elsewhere_is_not_followed(void **state)
 {
+    static const char *const links[][2] = {
+        {"../precious", "ollama/models"},
+        {"../../precious/llava", "ollama/models/llava"},
+        {"../within", "ollama/models/llava"},
+    };
     struct hub h;
     struct manifest m;
 
     hub_init(&h, *state);
     m = model_of(&h, "ollama:llava:7b", llava);
     make_dirs(&h, "precious/llava");
-    put_link(&h, "../precious", "ollama/models");
-    assert_pulled(&h, &m, llava, true);
-    assert_true(strstr(h.notices, "was left alone") != NULL);
-    assert_false(scratch_has(*state, "precious/llava/7b"));
-    assert_true(hub_complete(&h, &m, true));
+    make_dirs(&h, "ollama/within");
+    for (size_t i = 0; i < 3; i++) {
+        put_link(&h, links[i][0], links[i][1]);
+        assert_pulled(&h, &m, llava, true);
+        assert_true(strstr(h.notices, "was left alone") != NULL);
+        assert_false(scratch_has(*state, "precious/llava/7b"));
+        assert_false(scratch_has(*state, "ollama/within/7b"));
+        assert_true(hub_complete(&h, &m, true));
+        remove_all(&h, links[i][1]);
+    }
     hub_done(&h);
 }
 

@@ -486,7 +486,7 @@ static void remove_empty_folders(struct hub *h)
 
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
         (void)unlinkat(h->scratch->fd, folders[i], AT_REMOVEDIR);
-    (void)usleep(100);
+    (void)usleep(10000);
 }
 
 static void a_manifest_finds_its_folder_though_a_server_removes_empty_ones(void **state)
@@ -500,7 +500,7 @@ static void a_manifest_finds_its_folder_though_a_server_removes_empty_ones(void 
     m = model_of(&h, "ollama:llava:7b", llava);
     assert_pulled(&h, &m, llava, true);
     server = again_and_again(&h, remove_empty_folders);
-    for (int i = 0; i < 50 && failed == 0; i++) {
+    for (int i = 0; i < 150 && failed == 0; i++) {
         (void)unlinkat(h.scratch->fd, LIBRARY "llava/7b", 0);
         failed = h.place.layout->publish_model(&h.place, &m, true, &h.err);
     }

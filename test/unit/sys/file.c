@@ -112,6 +112,24 @@ static void open_takes_a_mode_that_means_nothing(void **state)
     assert_true(fd >= 0);
 }
 
+static void open_only_to_look_needs_no_right_to_read_and_stays_beneath(void **state)
+{
+    struct place *p = *state;
+    struct err err = {0};
+    FD_SCOPED fd = -1;
+    struct stat st;
+
+    put(p->dir, "closed", "");
+    assert_int_equal(fchmodat(p->dir, "closed", 0, 0), 0);
+    assert_int_equal(symlinkat("../outside", p->dir, "out"), 0);
+    fd = file_open(p->dir, "closed", O_PATH, 0644, &err);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    assert_int_equal(file_open(p->dir, "out", O_PATH, 0, &err), -1);
+    assert_int_equal(err.sys, EXDEV);
+}
+
 static void a_missing_file_is_told_by_name_and_errno(void **state)
 {
     struct place *p = *state;
@@ -752,6 +770,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(open_gives_a_descriptor_that_no_child_inherits),
         TEST(open_takes_a_mode_that_means_nothing),
+        TEST(open_only_to_look_needs_no_right_to_read_and_stays_beneath),
         TEST(a_missing_file_is_told_by_name_and_errno),
         TEST(nothing_leads_out_of_the_directory),
         TEST(without_openat2_the_path_is_walked),
