@@ -62,14 +62,28 @@ static bool remove_empty(const struct layout_place *p, struct str path)
     return parent >= 0 && unlinkat(parent, str_dup(&a, name), AT_REMOVEDIR) == 0;
 }
 
+/*
+ * Nobody else has it open, and it is still the one that its path names: who gets the exclusive lock
+ * gives up the shared one first, and in between another may have removed it and a third made anew.
+ */
+static bool is_ours_alone(int fd)
+{
+    struct stat st;
+
+    return fd >= 0 && volume_is_local(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+           fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
 void ollama_give(const struct layout_place *p, const char *path, int *fd)
 {
     struct str at = str_from(path);
     struct str name;
 
-    if (*fd >= 0 && volume_is_local(*fd) && flock(*fd, LOCK_EX | LOCK_NB) == 0) {
+    if (is_ours_alone(*fd)) {
         while (remove_empty(p, at) && str_rcut(&at, '/', &name))
             ; /* and the parents that become empty with it */
+        /* Who keeps a lease there has a copy of the descriptor, and with it would keep the lock. */
+        (void)flock(*fd, LOCK_UN);
     }
     fd_close(fd);
     *fd = -1;

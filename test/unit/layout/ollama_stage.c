@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "ollama.h"
+#include "sys/flock.h"
 
 #define OWN "ollama/.hostler/models/registry.ollama.ai/library/m/t"
 
@@ -98,6 +99,43 @@ static void a_place_that_another_has_open_keeps_its_folder(void **state)
     hub_done(&h);
 }
 
+/* As the keeper of a lease does, who goes on with a copy of the descriptor. */
+static void a_lease_that_is_kept_longer_than_the_place_locks_nobody_out(void **state)
+{
+    struct content contents[3];
+    struct hub h;
+    struct manifest m = opened(&h, *state, contents);
+    int keeper = dup(h.place.staging_fd);
+    int other;
+
+    put(&h, OWN "/lease", "held");
+    layout_close(&h.place);
+    other = openat(h.scratch->fd, OWN, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(other, LOCK_SH | LOCK_NB), 0);
+    (void)close(other);
+    assert_int_equal(hub_open(&h, &m), 0);
+    remove_all(&h, OWN "/lease");
+    (void)close(keeper);
+    hub_done(&h);
+}
+
+/* Two gave it up at the same moment, the other removed it, and a third has made it anew. */
+static void a_folder_that_was_made_anew_is_not_removed_for_the_old_one(void **state)
+{
+    struct content contents[3];
+    struct hub h;
+    struct manifest m = opened(&h, *state, contents);
+    struct layout_place third;
+
+    assert_int_equal(unlinkat(h.scratch->fd, OWN, AT_REMOVEDIR), 0);
+    assert_int_equal(layout_open(&third, h.arena, &h.config, &m.ref, &h.err), 0);
+    layout_close(&h.place);
+    assert_true(scratch_has(*state, OWN));
+    layout_close(&third);
+    assert_false(scratch_has(*state, OWN));
+    hub_done(&h);
+}
+
 /* However many come and go, who has a folder open can make a file in it. */
 static void a_folder_that_is_held_is_there(void **state)
 {
@@ -141,6 +179,8 @@ int main(void)
         SCRATCH_TEST(a_large_blob_is_staged_in_a_folder_of_its_own_that_goes_when_it_is_empty),
         SCRATCH_TEST(a_folder_that_holds_something_or_that_another_has_open_stays),
         SCRATCH_TEST(a_place_that_another_has_open_keeps_its_folder),
+        SCRATCH_TEST(a_lease_that_is_kept_longer_than_the_place_locks_nobody_out),
+        SCRATCH_TEST(a_folder_that_was_made_anew_is_not_removed_for_the_old_one),
         SCRATCH_TEST(a_folder_that_is_held_is_there),
     };
 
