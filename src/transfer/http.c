@@ -8,6 +8,7 @@
 #include "sys/stop.h"
 #include "text/buf.h"
 #include "text/num.h"
+#include "transfer/lines.h"
 #include "transfer/request.h"
 
 /* Of a body that nobody wants so much is read, to keep the connection; then it is closed. */
@@ -23,6 +24,11 @@ struct http_client {
     /* of the exchange under way */
     struct buf body;
     size_t body_limit;
+    uint64_t first_byte_ms;
+    struct http_stream *stream; /* NULL: the body is kept */
+    struct lines lines;
+    int verdict; /* of on_line; what it set is in line_err */
+    struct err line_err;
     size_t drained;
     uint64_t received; /* in the present stall window */
     uint64_t window_ms;
@@ -60,11 +66,31 @@ static bool on_answer(void *ctx)
     return true;
 }
 
+static bool is_streaming(const struct http_client *c)
+{
+    return c->stream != NULL && c->request.answer.status / 100 == 2;
+}
+
+/* Hands over the lines that are whole. False: nothing more is wanted. */
+static bool hand_lines(struct http_client *c)
+{
+    struct str line;
+
+    while (c->verdict == 0 && lines_next(&c->lines, &line))
+        c->verdict = c->stream->on_line(c->stream->ctx, line, &c->line_err);
+    c->too_long = c->verdict == 0 && c->lines.too_long;
+    return c->verdict == 0 && !c->too_long;
+}
+
 static size_t on_body(void *ctx, const char *data, size_t len)
 {
     struct http_client *c = ctx;
 
     c->received += len;
+    if (is_streaming(c)) {
+        lines_add(&c->lines, (struct str){data, len});
+        return hand_lines(c) ? len : 0;
+    }
     if (c->body_limit == 0) {
         c->drained += len;
         return c->drained > DRAIN_BYTES ? 0 : len;
@@ -125,19 +151,22 @@ static uint32_t next_random(struct http_client *c)
 static const char *too_slow(struct http_client *c, enum retry_what *ret_what)
 {
     uint64_t now = clock_now_ms(c->net.clock);
+    bool streaming = is_streaming(c);
+    uint64_t least = streaming ? 1 : c->net.stall_bps * c->net.stall_ms / 1000;
+    uint64_t limit_ms = streaming ? c->stream->idle_ms : c->net.stall_ms;
 
     if (c->request.sent_ms == 0)
         return NULL;
     if (!c->request.whole_headers) {
         *ret_what = RETRY_FIRST_BYTE;
-        return now - c->request.sent_ms > c->net.first_byte_ms ? "no answer in time" : NULL;
+        return now - c->request.sent_ms > c->first_byte_ms ? "no answer in time" : NULL;
     }
-    if (c->window_ms == 0 || c->received >= c->net.stall_bps * c->net.stall_ms / 1000) {
+    if (c->window_ms == 0 || c->received >= least) {
         c->window_ms = now;
         c->received = 0;
     }
     *ret_what = RETRY_STALL;
-    return now - c->window_ms > c->net.stall_ms ? "it stalls" : NULL;
+    return now - c->window_ms > limit_ms ? "it stalls" : NULL;
 }
 
 static void read_result(struct http_client *c)
@@ -202,6 +231,8 @@ static int last_word(struct http_client *c, struct asking *q, struct err *err)
 
     if (q->what == RETRY_CERTIFICATE)
         return certificate_err(c, q, err);
+    if (q->request->once)
+        return err_set(err, ERR_NET, "%s: %s", url_authority(&a, &q->url), q->words);
     (void)num_format_duration(tried, clock_now_ms(c->net.clock) - q->began_ms);
     if (q->what == RETRY_PROXY_AUTH) {
         (void)err_set(err, ERR_NET, "%s: %s", url_authority(&a, &q->url), q->words);
@@ -234,6 +265,8 @@ static int try_again(struct http_client *c, struct asking *q, enum retry_what wh
     q->same = q->attempt > 1 && q->what == what && q->status == status ? q->same + 1 : 1;
     q->what = what;
     q->status = status;
+    if (q->request->once)
+        return last_word(c, q, err);
     again.same = q->same;
     again.retry_after = http_header_get(answer, "retry-after");
     again.rate_limit = http_header_get(answer, "ratelimit");
@@ -324,6 +357,8 @@ static const char *judge(struct http_client *c, const struct asking *q, enum ret
     const struct http_answer *answer = &c->request.answer;
     const char *words;
 
+    if (c->verdict > 0)
+        return NULL;
     if (c->result != CURLE_OK && c->drained <= DRAIN_BYTES) {
         *ret_what = request_failure(&c->request, c->result, &words, a);
         return words;
@@ -340,10 +375,42 @@ static const char *judge(struct http_client *c, const struct asking *q, enum ret
         return proxy_words(q, a);
     *ret_what = RETRY_STATUS;
     *ret_status = answer->status;
+    if (q->request->once)
+        return NULL;
     if (answer->status < 500 && answer->status != 408 && answer->status != 425 &&
         answer->status != 429)
         return NULL;
     return str_format(a, "it answers %d", answer->status);
+}
+
+static void begin(struct http_client *c, const struct http_request *request, struct arena *a)
+{
+    c->body_limit = request->body_limit;
+    c->body = buf_new(a, c->body_limit);
+    c->first_byte_ms = request->first_byte_ms != 0 ? request->first_byte_ms : c->net.first_byte_ms;
+    c->drained = 0;
+    c->too_long = false;
+    c->verdict = 0;
+    if (c->stream != NULL)
+        c->lines = lines_new(a, c->stream->line_limit);
+}
+
+/* What came of a stream that has ended: its last line may lack its end. 0: nothing is wrong. */
+static int end_stream(struct http_client *c, struct asking *q, const char *words, struct err *err)
+{
+    ARENA_SCOPED a = {0};
+
+    if (words == NULL && c->verdict == 0) {
+        lines_end(&c->lines);
+        (void)hand_lines(c);
+    }
+    if (c->verdict < 0) {
+        *err = c->line_err;
+        return -1;
+    }
+    if (words != NULL && c->lines.count > 0)
+        return err_set(err, ERR_NET, "%s: %s", url_authority(&a, &q->url), words);
+    return 0;
 }
 
 /* One exchange. 1: an answer; 0: none, try again; -1: final. */
@@ -353,46 +420,40 @@ static int exchange(struct http_client *c, struct asking *q, struct arena *a, st
     struct request_ask ask = {.url = &q->url,
                               .method = request->method,
                               .authorization = q->left ? NULL : request->authorization,
-                              .accept = request->accept};
+                              .accept = request->accept,
+                              .json = request->json,
+                              .direct = request->named_by_operator && url_is_loopback(&q->url)};
     enum retry_what what = RETRY_CUT;
     const char *slow;
     int status = 0;
 
-    c->body_limit = request->body_limit;
-    c->body = buf_new(a, c->body_limit);
-    c->drained = 0;
-    c->too_long = false;
+    begin(c, request, a);
     if (request->range != NULL)
         ask.range = str_starts(str_from(request->range), STR("bytes=")) ? request->range + 6
                                                                         : request->range;
     if (request_prepare(&c->request, &ask, err) < 0 || run(c, &slow, &what, err) < 0)
         return -1;
+    if (slow == NULL)
+        slow = judge(c, q, &what, &status, a);
+    if (is_streaming(c) && !c->too_long && end_stream(c, q, slow, err) < 0)
+        return -1;
     if (c->too_long || c->request.too_many_headers)
         return err_set(err, ERR_LIMIT, "%s: the answer is longer than it may be",
                        url_authority(a, &q->url));
-    if (slow == NULL)
-        slow = judge(c, q, &what, &status, a);
     if (slow == NULL)
         return 1;
     q->words = slow;
     return try_again(c, q, what, status, err);
 }
 
-bool http_is_allowed(const struct net_config *net, const struct url *url)
-{
-    struct err ignored = {0};
-
-    return request_allowed(net, url, false, &ignored) == 0;
-}
-
-int http_get(struct http_answer *out, struct arena *a, struct http_client *client,
-             const struct http_request *request, struct err *err)
+static int ask(struct http_answer *out, struct arena *a, struct http_client *client,
+               const struct http_request *request, struct err *err)
 {
     struct asking q = {
         .request = request, .url = request->url, .began_ms = clock_now_ms(client->net.clock)};
     int step;
 
-    if (request_allowed(&client->net, &q.url, false, err) < 0)
+    if (!request->named_by_operator && request_allowed(&client->net, &q.url, false, err) < 0)
         return -1;
     for (;;) {
         step = exchange(client, &q, a, err);
@@ -408,4 +469,35 @@ int http_get(struct http_answer *out, struct arena *a, struct http_client *clien
     }
     hand_over(out, a, client, &q);
     return 0;
+}
+
+int http_get(struct http_answer *out, struct arena *a, struct http_client *client,
+             const struct http_request *request, struct err *err)
+{
+    client->stream = NULL;
+    return ask(out, a, client, request, err);
+}
+
+bool http_is_allowed(const struct net_config *net, const struct url *url)
+{
+    struct err ignored = {0};
+
+    return request_allowed(net, url, false, &ignored) == 0;
+}
+
+bool http_was_sent(const struct http_client *client)
+{
+    return client->request.sent_ms != 0;
+}
+
+int http_stream(struct http_answer *out, struct arena *a, struct http_client *client,
+                const struct http_request *request, struct http_stream *stream, struct err *err)
+{
+    int r;
+
+    assert(request->redirects == 0);
+    client->stream = stream;
+    r = ask(out, a, client, request, err);
+    client->stream = NULL;
+    return r;
 }

@@ -1,9 +1,10 @@
 /*
- * Single requests: small answers (JSON of an API, a header of a gated file), on the caller's
- * thread, by the same rules as the engine's: HTTP/1.1, identity encoding, redirects by hand, a
- * token to its own origin only, plain http to loopback and named hosts only and never after https,
- * retries with growing waits and jitter, waits that a server names obeyed, a stop honoured within a
- * second. Answers to libcurl, opened at first use (transfer/curl.h).
+ * Single requests: small answers (JSON of an API, a header of a gated file), and answers that come
+ * line by line for as long as the work takes; on the caller's thread, by the same rules as the
+ * engine's: HTTP/1.1, identity encoding, redirects by hand, a token to its own origin only, plain
+ * http to loopback and named hosts only and never after https, retries with growing waits and
+ * jitter, waits that a server names obeyed, a stop honoured within a second. Answers to libcurl,
+ * opened at first use (transfer/curl.h).
  */
 #ifndef TRANSFER_HTTP_H
 #define TRANSFER_HTTP_H
@@ -42,6 +43,27 @@ struct http_request {
     size_t body_limit;         /* more is ERR_LIMIT; 0: the body is not wanted */
     int redirects;             /* how many to follow; on other hosts without authorization */
     bool same_origin_only;     /* stop at (and return) a redirect that leaves the origin */
+    struct str json;           /* a body to send, e.g. with POST; ptr NULL: none */
+    /*
+     * The operator named this very address: plain http to it is allowed whatever its host, and on
+     * loopback no proxy is asked for it. Where it redirects to, the usual rules hold.
+     */
+    bool named_by_operator;
+    bool once;              /* one try, and any status is an answer; the caller has the patience */
+    uint64_t first_byte_ms; /* 0: as the net_config says */
+};
+
+/*
+ * Takes a line of a streamed answer, without its end. 0: more is wanted; 1: no more; -1: err is
+ * set, and ends the request as it is.
+ */
+typedef int http_line_fn(void *ctx, struct str line, struct err *err);
+
+struct http_stream {
+    http_line_fn *on_line;
+    void *ctx;
+    size_t line_limit; /* a longer line is ERR_LIMIT */
+    uint64_t idle_ms;  /* no byte for so long is a stall; on_line may change it */
 };
 
 struct http_client; /* keeps connections alive between requests; one thread */
@@ -62,5 +84,17 @@ int http_get(struct http_answer *out, struct arena *a, struct http_client *clien
  * named for it.
  */
 bool http_is_allowed(const struct net_config *net, const struct url *url);
+
+/* Whether the last exchange had a connection and sent its request. */
+bool http_was_sent(const struct http_client *client);
+
+/*
+ * The same, and an answer of 2xx is handed over line by line as it comes (an endless one too); its
+ * body stays empty. Other statuses are answers as those of http_get(). It is tried again only
+ * before the first line; what breaks or stalls later is ERR_NET. Redirects are not followed.
+ */
+int http_stream(struct http_answer *out, struct arena *a, struct http_client *client,
+                const struct http_request *request, struct http_stream *stream,
+                struct err *err) MUST_CHECK;
 
 #endif

@@ -196,6 +196,17 @@ static void add_header(struct request *r, const char *text)
         r->header_list = longer;
 }
 
+static void set_body(struct request *r, struct str json)
+{
+    const struct curl_api *c = r->curl;
+    CURL *e = r->easy;
+
+    SET(POSTFIELDSIZE_LARGE, (curl_off_t)json.len);
+    SET(POSTFIELDS, json.ptr);
+    add_header(r, "Content-Type: application/json");
+    add_header(r, "Expect:"); /* a body this small waits for no leave */
+}
+
 int request_prepare(struct request *r, const struct request_ask *ask, struct err *err)
 {
     const struct curl_api *c = r->curl;
@@ -226,6 +237,10 @@ int request_prepare(struct request *r, const struct request_ask *ask, struct err
         SET(CUSTOMREQUEST, ask->method);
     if (ask->connect_to != NULL)
         SET(CONNECT_TO, ask->connect_to);
+    if (ask->direct)
+        SET(NOPROXY, "*");
+    if (ask->json.ptr != NULL)
+        set_body(r, ask->json);
     add_header(r, "Accept-Encoding: identity");
     if (ask->accept != NULL)
         add_header(r, str_format(&r->arena, "Accept: %s", ask->accept));

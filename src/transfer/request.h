@@ -48,6 +48,8 @@ struct request_ask {
     const char *accept;                  /* NULL: any */
     const char *range;                   /* "0-99", as in the header after "bytes="; NULL: none */
     const struct curl_slist *connect_to; /* NULL: as the name resolves */
+    struct str json;                     /* a body; lives as long as the exchange; ptr NULL: none */
+    bool direct;                         /* without a proxy, whatever the environment names */
 };
 
 /* Makes the handle. ctx and the callbacks are set by the caller afterwards. */
