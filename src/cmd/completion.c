@@ -50,6 +50,7 @@ static int run(struct cmd_context *ctx, struct err *err)
              "    --volume) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); return ;;\n"
              "    --config) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return ;;\n"
              "    --progress) words=\"auto bar plain none\" ;;\n"
+             "    --ollama-via) words=\"auto store api\" ;;\n"
              "    *) case ${COMP_WORDS[1]} in\n");
     for (const struct cmd *const *c = cmd_all(); *c != NULL; c++)
         put_case(&b, *c);

@@ -162,6 +162,14 @@ static void set_source(struct config *c, struct loading *l)
         registry == NULL ? "https://registry.ollama.ai" : without_slash(l->arena, registry);
 }
 
+static void set_ollama(struct config *c, const struct loading *l)
+{
+    const char *url = l->e.at[VAR_OLLAMA_URL];
+
+    c->ollama_url = url != NULL ? url : "http://localhost:11434";
+    c->ollama_url_named = url != NULL;
+}
+
 /* Where the token is to be looked for, once it is needed. */
 static int set_token(struct config *c, struct loading *l, struct err *err)
 {
@@ -227,6 +235,7 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
     set_offline(c, l);
     set_log(c, l);
     set_source(c, l);
+    set_ollama(c, l);
     set_layout(c, l);
     if (set_net(c, l, err) < 0 || set_token(c, l, err) < 0)
         return -1;

@@ -29,6 +29,13 @@ struct config_list {
     size_t len;
 };
 
+/* How a model of Ollama gets there. */
+enum ollama_via {
+    OLLAMA_VIA_AUTO,  /* into the store; where that cannot be written, by a running Ollama */
+    OLLAMA_VIA_STORE, /* never by a running Ollama */
+    OLLAMA_VIA_API,   /* always by a running Ollama */
+};
+
 /* Every option of options.def has a field here of its name, typed by its type. */
 struct config_options {
     /* all commands */
@@ -38,6 +45,7 @@ struct config_options {
     const char *volume; /* --volume */
     enum report_progress_mode progress;
     /* pull and run */
+    enum ollama_via ollama_via;
     bool update, offline, dry_run, all_files, force, optional, wait_for_others;
     struct config_list include, exclude, insecure_http;
     const char *revision;
@@ -55,6 +63,8 @@ struct config {
     const char *volume_path; /* --volume, else MODEL_CACHE_DIR, else /models */
     bool volume_named;
     const char *host;        /* HOSTLER_HOST, else NODE_NAME, else the hostname */
+    const char *ollama_url;  /* OLLAMA_URL */
+    bool ollama_url_named;   /* the operator named it, it is not the default */
     const char *worker_type; /* WORKER_TYPE, NULL: none */
     bool offline_all;        /* --offline, HOSTLER_OFFLINE */
     bool offline_hf;         /* HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE too */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "text/buf.h"
 #include "text/num.h"
 #include "text/vec.h"
 
@@ -71,22 +72,43 @@ const char *option_variable(char out[static OPTION_NAME], const struct option_in
     return out;
 }
 
-static int parse_progress(enum report_progress_mode *out, struct str value, struct err *err)
+/* One of the words of a list with blanks between, whose places are an enum's values. */
+static int parse_word(unsigned *out, struct str value, const char *words, struct err *err)
 {
-    static const char *const modes[] = {
-        [REPORT_PROGRESS_AUTO] = "auto",
-        [REPORT_PROGRESS_BAR] = "bar",
-        [REPORT_PROGRESS_PLAIN] = "plain",
-        [REPORT_PROGRESS_NONE] = "none",
-    };
+    ARENA_SCOPED a = {0};
+    struct buf list = buf_new(&a, strlen(words) * 2);
+    struct str rest = str_from(words);
+    struct str word;
 
-    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-        if (str_eqz(value, modes[i])) {
-            *out = (enum report_progress_mode)i;
+    for (unsigned i = 0; rest.len > 0; i++) {
+        (void)str_cut(&rest, ' ', &word);
+        if (str_eq(value, word)) {
+            *out = i;
             return 0;
         }
+        buf_addf(&list, "%s" STR_FMT, i == 0 ? "" : ", ", STR_ARG(word));
     }
-    return err_set(err, ERR_USAGE, "\"%.40s\": not one of auto, bar, plain, none", value.ptr);
+    return err_set(err, ERR_USAGE, "\"%.40s\": not one of %s", value.ptr, list.ptr);
+}
+
+static int parse_progress(enum report_progress_mode *out, struct str value, struct err *err)
+{
+    unsigned at;
+
+    if (parse_word(&at, value, "auto bar plain none", err) < 0)
+        return -1;
+    *out = (enum report_progress_mode)at;
+    return 0;
+}
+
+static int parse_via(enum ollama_via *out, struct str value, struct err *err)
+{
+    unsigned at;
+
+    if (parse_word(&at, value, "auto store api", err) < 0)
+        return -1;
+    *out = (enum ollama_via)at;
+    return 0;
 }
 
 static int set_list(struct config_list *out, struct arena *a, struct str value, bool cut,
@@ -126,6 +148,7 @@ static int set_value(void *field, struct arena *a, const struct option_info *inf
     case OPTION_LIST: return set_list(field, a, value, !place->command_line, place->append, err);
     case OPTION_WORDS: return set_list(field, a, value, true, place->append, err);
     case OPTION_PROGRESS: return parse_progress(field, value, err);
+    case OPTION_VIA: return parse_via(field, value, err);
     case OPTION_COUNT: return num_parse_u64(field, value, info->most, err);
     case OPTION_SIZE: return num_parse_size(field, value, err);
     case OPTION_DURATION: return num_parse_duration(field, value, err);

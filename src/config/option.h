@@ -17,6 +17,7 @@ enum option_type {
     OPTION_LIST,  /* one element; in the environment and the file several with commas */
     OPTION_WORDS, /* several with commas everywhere */
     OPTION_PROGRESS,
+    OPTION_VIA,
     OPTION_COUNT,
     OPTION_SIZE,
     OPTION_DURATION,

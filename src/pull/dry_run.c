@@ -6,6 +6,7 @@
 #include "pull/setup.h"
 #include "pull/survey.h"
 #include "pull/tell.h"
+#include "pull/through_ollama.h"
 #include "sys/stop.h"
 #include "text/num.h"
 
@@ -174,7 +175,11 @@ static int judge(const struct outlook *o, struct err *err)
 static int look_and_put(struct buf *out, struct job *job, bool json, bool first, struct err *err)
 {
     struct outlook outlook;
+    bool taken;
+    int r = through_ollama_dry_run(out, job, first, &taken, err);
 
+    if (r < 0 || taken)
+        return r;
     if (look(&outlook, job, err) < 0)
         return -1;
     if (json) {

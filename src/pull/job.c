@@ -7,6 +7,7 @@
 #include "pull/fetch.h"
 #include "pull/listing.h"
 #include "pull/tell.h"
+#include "pull/through_ollama.h"
 #include "sys/stop.h"
 
 /* How often those who may not fetch look whether somebody else has. */
@@ -108,6 +109,10 @@ int job_check(struct job *job, struct err *err)
     struct err absent = {0};
     bool complete;
 
+    if (through_ollama_always(job)) {
+        job_move(job, JOB_WAITING);
+        return 0;
+    }
     if (job_open_place(job, false, &absent) < 0) {
         if (absent.code != ERR_NOT_FOUND) {
             *err = absent;
@@ -239,6 +244,7 @@ static int publish(struct job *job, struct err *err)
     staging_sweep(job->place.staging_fd, lease_token(job->lease), is_published, &job->manifest);
     receipt_sweep(&job->pull->volume, job->place.folder);
     tell_published(job);
+    job->published = true;
     job_move(job, JOB_DONE);
     return 0;
 }
@@ -345,16 +351,51 @@ static int try_looking(struct job *job, uint64_t *ret_again_ms, struct err *err)
     return job->state == JOB_DONE ? 0 : job_wait_on(job, &nobody, err);
 }
 
+/*
+ * The store cannot be written here, for the reason in err, which stays there if a running Ollama is
+ * no way either.
+ */
+static int try_other_way(struct job *job, uint64_t *ret_again_ms, struct err *err)
+{
+    bool unasked = err->code == ERR_NET && !job->pull->volume.writable;
+    struct err failed = {0};
+    bool taken = false;
+
+    if (!through_ollama_may(job) || (err->code != ERR_VOLUME && !unasked))
+        return -1;
+    if (through_ollama_try(job, true, &taken, ret_again_ms, &failed) < 0) {
+        *err = failed;
+        return -1;
+    }
+    return taken ? 0 : -1;
+}
+
+/* What is whole on the volume is used; only what is not waits for a running Ollama to be ready. */
+static int try_unwritable(struct job *job, uint64_t *ret_again_ms, struct err *err)
+{
+    bool patient = job->through != NULL;
+    bool taken = false;
+
+    if (through_ollama_may(job) && through_ollama_try(job, patient, &taken, ret_again_ms, err) < 0)
+        return -1;
+    if (taken || try_read_only(job, err) == 0)
+        return 0;
+    return try_other_way(job, ret_again_ms, err);
+}
+
 int job_try(struct job *job, uint64_t *ret_again_ms, struct err *err)
 {
     bool complete;
+    bool taken;
 
+    if (through_ollama_always(job))
+        return through_ollama_try(job, true, &taken, ret_again_ms, err);
     if (job->pull->config->options.wait_for_others)
         return try_looking(job, ret_again_ms, err);
     if (!job->pull->volume.writable)
-        return try_read_only(job, err);
+        return try_unwritable(job, ret_again_ms, err);
     if (try_lease(job, err) < 0)
-        return -1;
+        return try_other_way(job, ret_again_ms, err);
     if (job->lease == NULL) {
         *ret_again_ms = job->watch.again_ms;
         return job_wait_on(job, &job->watch.holder, err);

@@ -8,7 +8,8 @@
  *     downloading, publishing -> waiting the lease was lost: somebody took over
  *     any -> failed
  *
- * Invariant: the lease is held in downloading and publishing, never in waiting, done or failed.
+ * Invariant: the lease is held in downloading and publishing, never in waiting, done or failed. A
+ * model that a running Ollama pulls has none (pull/through_ollama.h).
  */
 #ifndef PULL_JOB_H
 #define PULL_JOB_H
@@ -40,10 +41,11 @@ struct pull {
     struct volume volume;
     struct net_config net;
     struct source_config source;
-    struct layout_config look;   /* reads, makes nothing */
-    struct layout_config change; /* the same, may write */
-    struct transfer *transfer;   /* made when the first byte is needed */
-    struct lease_keeper *keeper; /* made when the first lease is needed */
+    struct layout_config look;    /* reads, makes nothing */
+    struct layout_config change;  /* the same, may write */
+    struct transfer *transfer;    /* made when the first byte is needed */
+    struct lease_keeper *keeper;  /* made when the first lease is needed */
+    struct ollama_server *ollama; /* made when a running Ollama is first asked */
     struct notices notices;
     uint64_t fetched_bytes;
 };
@@ -69,6 +71,9 @@ struct job {
     uint64_t moved_ms; /* when the holder's bytes last moved */
     uint64_t holder_bytes;
     uint64_t told_ms;
+    struct through *through; /* NULL: no running Ollama was asked */
+    bool elsewhere;          /* what failed is a running Ollama, not the volume */
+    bool published;          /* into a store of ours, in this run */
 };
 
 const char *job_state_name(enum job_state state);

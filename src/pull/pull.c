@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "pull/job.h"
+#include "pull/ollama_sees.h"
 #include "pull/setup.h"
 #include "pull/tell.h"
 #include "sys/stop.h"
@@ -17,6 +18,8 @@ static void name_place(struct job *job)
     const char *volume = job->pull->volume.path;
     const char *shown = job->place_open ? job->place.shown : volume;
 
+    if (job->elsewhere)
+        return;
     if ((job->err.code == ERR_VOLUME || job->err.code == ERR_NO_SPACE) &&
         strstr(job->err.msg, volume) == NULL && strstr(job->err.msg, shown) == NULL)
         (void)err_wrap(&job->err, "%s: %s", job_name(job), shown);
@@ -119,6 +122,7 @@ int pull_run(struct arena *a, const struct config *config, struct report *report
     for (size_t i = 0; i < count; i++)
         job_init(&jobs[i], &pull, &choice->wants[i]);
     work_all(&pull, jobs, count);
+    ollama_sees(&pull, jobs, count);
     r = sum_up(&pull, jobs, count, began_ms, err);
     for (size_t i = 0; i < count; i++)
         job_done(&jobs[i]);

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "source/ollama_server.h"
+
 #define GIVE_UP_MS      120000
 #define LONGEST_WAIT_MS 360000
 
@@ -96,6 +98,7 @@ int pull_setup(struct pull *pull, struct arena *a, const struct config *config,
 
 void pull_teardown(struct pull *pull)
 {
+    ollama_server_close(&pull->ollama);
     transfer_free(&pull->transfer);
     lease_keeper_free(&pull->keeper);
     volume_close(&pull->volume);

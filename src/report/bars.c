@@ -178,6 +178,10 @@ void bars_note(struct bars *b, const struct report_event *e)
 
     switch (e->kind) {
     case REPORT_START:
+        /* Where it is not known how much comes, the first progress says it. */
+        if (e->text == NULL)
+            note_progress(b, e);
+        break;
     case REPORT_PROGRESS:
     case REPORT_WAITING: note_progress(b, e); break;
     case REPORT_PUBLISHED:

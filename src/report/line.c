@@ -98,6 +98,10 @@ static void put_size(struct buf *b, uint64_t bytes)
 static void text_start(struct buf *b, const struct report_event *e)
 {
     buf_addc(b, ' ');
+    if (e->text != NULL) {
+        escape_text(b, str_from(e->text));
+        return;
+    }
     put_size(b, e->bytes);
     buf_addz(b, " in ");
     put_count(b, e->files, "file");
@@ -169,6 +173,14 @@ static void text_present(struct buf *b, const struct report_event *e)
     }
 }
 
+static void text_remark(struct buf *b, const struct report_event *e)
+{
+    if (e->text == NULL)
+        return;
+    buf_addc(b, ' ');
+    escape_text(b, str_from(e->text));
+}
+
 static void text_done(struct buf *b, const struct report_event *e)
 {
     char text[NUM_TEXT];
@@ -214,6 +226,7 @@ static void text_body(struct buf *b, const struct report_event *e)
     case REPORT_PUBLISHED:
         put_pair(b, "path", e->path);
         put_pair(b, "revision", e->revision);
+        text_remark(b, e);
         break;
     case REPORT_PRESENT: text_present(b, e); break;
     case REPORT_DONE: text_done(b, e); break;
@@ -312,6 +325,7 @@ static void json_body(struct buf *b, const struct report_event *e)
         json_put_member_u64(b, "bytes", e->bytes);
         json_put_member_u64(b, "files", e->files);
         json_put_member_u64(b, "bytes_present", e->present_bytes);
+        json_text(b, "message", e->text);
         break;
     case REPORT_PROGRESS: json_progress(b, e); break;
     case REPORT_WAITING: json_waiting(b, e); break;
@@ -323,6 +337,7 @@ static void json_body(struct buf *b, const struct report_event *e)
     case REPORT_PUBLISHED:
         json_text(b, "path", e->path);
         json_text(b, "revision", e->revision);
+        json_text(b, "message", e->text);
         break;
     case REPORT_PRESENT:
         json_text(b, "revision", e->revision);

@@ -121,10 +121,13 @@ static struct sink *log_sink(struct report *r)
 }
 
 /* What the bars show already is not said again in lines among them. */
-static bool bars_say_it(const struct report *r, const struct sink *log, enum report_kind kind)
+static bool bars_say_it(const struct report *r, const struct sink *log,
+                        const struct report_event *e)
 {
+    bool sized = e->kind == REPORT_START && e->text == NULL;
+
     return r->bars != NULL && log->terminal &&
-           (is_repeated(kind) || kind == REPORT_START || kind == REPORT_FILE);
+           (is_repeated(e->kind) || sized || e->kind == REPORT_FILE);
 }
 
 static bool is_debugged(const struct report_options *o, const struct report_event *e)
@@ -155,7 +158,7 @@ static bool is_for_stream(struct report *r, const struct report_event *e)
         return false;
     if (e->kind == REPORT_FAILED && log_sink(r) == &r->err && !r->options.json_log)
         return false;
-    return !bars_say_it(r, log_sink(r), e->kind);
+    return !bars_say_it(r, log_sink(r), e);
 }
 
 static struct str log_line(struct report *r, const struct report_event *e, uint64_t unix_ms)

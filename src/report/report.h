@@ -58,10 +58,10 @@ struct report_options {
 enum report_kind {
     REPORT_NOTE,      /* text, at level: a warning, a thing worth knowing */
     REPORT_WAITING,   /* someone else is at it: holder, bytes, total */
-    REPORT_START,     /* bytes (to come), files, present_bytes */
+    REPORT_START,     /* bytes (to come), files, present_bytes; or text, where that is unknown */
     REPORT_PROGRESS,  /* bytes, total, bps; parts for the bars */
     REPORT_FILE,      /* a file is whole: path, bytes, digest */
-    REPORT_PUBLISHED, /* path, revision */
+    REPORT_PUBLISHED, /* path, revision, text (a remark) */
     REPORT_PRESENT,   /* nothing to do: revision, text (how sure) */
     REPORT_DONE,      /* the end of all: models, bytes, duration_ms */
     REPORT_FAILED,    /* err: two lines, what-where-why and the way out */

@@ -237,6 +237,22 @@ class Hub:
         assert "origin error" not in said, said
 
 
+class Ollama(Hub):
+    """A running test/origin/ollama_server.py; its own --help lists how it can misbehave."""
+
+    def __init__(self, *args):
+        self.child = Running([sys.executable, str(ROOT / "test/origin/ollama_server.py"), *map(str, args)],
+                             dict(os.environ))
+        self.url = json.loads(self.child.out.wait_for(r"^\{.*\}$", 60).group(0))["url"]
+
+    def listed(self):
+        return self.control("state")["listed"]
+
+    def paths(self):
+        """what was asked so far, in order: "POST /api/pull" """
+        return [f"{r['method']} {r['path']}" for r in self.log()]
+
+
 class Proxy:
     """A running test/origin/proxy.py."""
 
@@ -359,6 +375,20 @@ def hub(models):
 
     def start(*args):
         running.append(Hub("--root", models.root, *args))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
+
+
+@pytest.fixture
+def ollama():
+    """ollama(*arguments) starts a stand-in for a running Ollama; give its .url as OLLAMA_URL"""
+    running = []
+
+    def start(*args):
+        running.append(Ollama(*args))
         return running[-1]
 
     yield start

@@ -63,9 +63,10 @@ complete_it hostler pu
 complete_it hostler pull --dry
 complete_it hostler pull gpu-w
 complete_it hostler pull --progress pl
+complete_it hostler pull --ollama-via ap
 """
     got = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=60, check=True)
-    assert got.stdout.splitlines() == ["pull", "--dry-run", "gpu-worker", "plain"]
+    assert got.stdout.splitlines() == ["pull", "--dry-run", "gpu-worker", "plain", "api"]
     assert got.stderr == ""
 
 

@@ -176,8 +176,9 @@ static void every_option_has_its_variable_and_a_flag_can_be_taken_back(void **st
                "HOSTLER_ALL_FILES=1", "HOSTLER_FORCE=1", "HOSTLER_OPTIONAL=1",
                "HOSTLER_WAIT_FOR_OTHERS=1", "HOSTLER_UPDATE=1", "HOSTLER_REVISION=v1",
                "HOSTLER_WAIT=5m", "HOSTLER_GIVE_UP=1h", "HOSTLER_TAKEOVER=500ms",
-               "HOSTLER_FIRST_BYTE=45s", "HOSTLER_PROGRESS=bar", "HOSTLER_VOLUME=/v",
-               "HOSTLER_INSECURE_HTTP=a,b:1", "HOSTLER_VERBOSE=1", "HOSTLER_DEBUG=net", ));
+               "HOSTLER_FIRST_BYTE=45s", "HOSTLER_PROGRESS=bar", "HOSTLER_OLLAMA_VIA=api",
+               "HOSTLER_VOLUME=/v", "HOSTLER_INSECURE_HTTP=a,b:1", "HOSTLER_VERBOSE=1",
+               "HOSTLER_DEBUG=net", ));
     assert_false(f.config.options.offline);
     assert_false(f.config.offline_all);
     assert_true(f.config.options.json && f.config.options.quiet && f.config.options.dry_run);
@@ -189,6 +190,7 @@ static void every_option_has_its_variable_and_a_flag_can_be_taken_back(void **st
     assert_true(f.config.options.takeover_ms == 500);
     assert_true(f.config.net.first_byte_ms == 45000);
     assert_int_equal(f.config.options.progress, REPORT_PROGRESS_BAR);
+    assert_int_equal(f.config.options.ollama_via, OLLAMA_VIA_API);
     assert_string_equal(f.config.volume_path, "/v");
     assert_string_equal(f.config.net.insecure_http[1], "b:1");
     assert_int_equal(f.config.log_level, REPORT_DEBUG);
@@ -216,6 +218,7 @@ static void a_bad_flag_is_named_with_what_it_takes(void **state)
         {"--offline=perhaps",
          "--offline: \"perhaps\": not one of true, false, yes, no, on, off, 1, 0", ""},
         {"--progress=loud", "--progress: \"loud\": not one of auto, bar, plain, none", ""},
+        {"--ollama-via=ftp", "--ollama-via: \"ftp\": not one of auto, store, api", ""},
         {"--volume=", "--volume: \"\": nothing is named", ""},
         {"--include=", "--include: \"\": nothing is named", ""},
     };
@@ -276,6 +279,23 @@ static void a_bad_variable_is_named_with_what_it_takes(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_refused(WORDS(), WORDS(cases[i].variable, ), cases[i].message, cases[i].hint);
+}
+
+static void a_running_ollama_is_the_default_one_or_the_one_named(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    load(&f, WORDS("--volume=/v", ), WORDS());
+    assert_string_equal(f.config.ollama_url, "http://localhost:11434");
+    assert_false(f.config.ollama_url_named);
+    assert_string_equal(f.config.layout.ollama_models, "/v/ollama");
+    arena_free(&f.arena);
+    load(&f, WORDS(), WORDS("OLLAMA_URL=gpu1:1", "OLLAMA_MODELS=/o/m/", ));
+    assert_string_equal(f.config.ollama_url, "gpu1:1");
+    assert_true(f.config.ollama_url_named);
+    assert_string_equal(f.config.layout.ollama_models, "/o/m");
+    arena_free(&f.arena);
 }
 
 static void good_values_of_the_guide_are_taken(void **state)
@@ -530,6 +550,7 @@ int main(void)
         cmocka_unit_test(a_bad_flag_is_named_with_what_it_takes),
         cmocka_unit_test(a_flag_of_another_command_is_unknown_to_this),
         cmocka_unit_test(a_bad_variable_is_named_with_what_it_takes),
+        cmocka_unit_test(a_running_ollama_is_the_default_one_or_the_one_named),
         cmocka_unit_test(good_values_of_the_guide_are_taken),
         cmocka_unit_test(urls_are_looked_at_early),
         cmocka_unit_test(the_volume_s_flag_wins_over_every_store),

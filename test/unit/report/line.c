@@ -60,10 +60,12 @@ static void every_kind_has_its_line_of_text(void **state)
     struct report_event cases[] = {
         {.kind = REPORT_START, .model = "hf:o/n", .bytes = 14500000000, .files = 12},
         {.kind = REPORT_START, .model = "hf:o/n", .bytes = 5, .files = 1, .present_bytes = 1000},
+        {.kind = REPORT_START, .model = "ollama:m", .text = "by the Ollama at\nhttp://h:1"},
         {.kind = REPORT_WAITING, .model = "hf:o/n", .holder = "gpu 7"},
         {.kind = REPORT_WAITING, .model = "hf:o/n", .holder = "h", .bytes = 5, .total = 10},
         {.kind = REPORT_FILE, .model = "hf:o/n", .path = "a b", .bytes = 7, .digest = "sha256:x"},
         {.kind = REPORT_PUBLISHED, .model = "hf:o/n", .path = "/m/x", .revision = commit},
+        {.kind = REPORT_PUBLISHED, .model = "ollama:m", .path = "http://h:1", .text = "it says"},
         {.kind = REPORT_PRESENT,
          .model = "hf:o/n",
          .revision = commit,
@@ -77,10 +79,12 @@ static void every_kind_has_its_line_of_text(void **state)
     static const char *const expected[] = {
         "INFO Downloading model=hf:o/n 14.5 GB in 12 files",
         "INFO Downloading model=hf:o/n 5 B in 1 file, 1.0 kB already here",
+        "INFO Downloading model=ollama:m by the Ollama at\\nhttp://h:1",
         "INFO Waiting model=hf:o/n holder=\"gpu 7\"",
         "INFO Waiting model=hf:o/n holder=h 50% 5 of 10 B",
         "DEBUG Verified model=hf:o/n file=\"a b\" 7 B digest=sha256:x",
         "INFO Published model=hf:o/n path=/m/x revision=63a8b081895390a26e140280378bc85ec8bce07a",
+        "INFO Published model=ollama:m path=http://h:1 it says",
         "INFO Complete model=hf:o/n revision 63a8b08, not checked for newer (--update)",
         "INFO Complete model=hf:o/n revision 63a8b08",
         "INFO Done 1 model, nothing fetched in 0.007s",
@@ -135,6 +139,12 @@ static void events_are_the_objects_of_the_documentation(void **state)
         &(struct report_event){
             .kind = REPORT_PUBLISHED, .model = "m", .path = "p", .revision = "r"},
         false, HEAD "\"published\",\"model\":\"m\",\"path\":\"p\",\"revision\":\"r\"}\n");
+    assert_json(&(struct report_event){.kind = REPORT_START, .model = "m", .text = "t"}, false,
+                HEAD "\"start\",\"model\":\"m\",\"bytes\":0,\"files\":0,\"bytes_present\":0,"
+                     "\"message\":\"t\"}\n");
+    assert_json(
+        &(struct report_event){.kind = REPORT_PUBLISHED, .model = "m", .path = "p", .text = "t"},
+        false, HEAD "\"published\",\"model\":\"m\",\"path\":\"p\",\"message\":\"t\"}\n");
     assert_json(&(struct report_event){.kind = REPORT_PRESENT,
                                        .model = "m",
                                        .revision = "r",

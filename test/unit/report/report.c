@@ -399,6 +399,19 @@ static void the_end_of_a_model_takes_its_bars_away(void **state)
     end(&f);
 }
 
+static void a_start_of_unknown_size_is_a_line_and_no_bar(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    open_terminal(&f, 100, 24);
+    begin(&f);
+    report_emit(f.report, &(struct report_event){
+                              .kind = REPORT_START, .model = "ollama:m", .text = "by another"});
+    assert_string_equal(said(&f, f.err[0]), TS "INFO Downloading model=ollama:m by another\r\n");
+    end(&f);
+}
+
 /* The longest visible line of what was said. */
 static size_t longest_line(const char *text)
 {
@@ -552,6 +565,7 @@ int main(void)
         cmocka_unit_test(a_frame_moves_over_our_own_lines_only_and_not_too_often),
         cmocka_unit_test(a_line_of_the_log_stands_above_the_bars_in_one_frame),
         cmocka_unit_test(the_end_of_a_model_takes_its_bars_away),
+        cmocka_unit_test(a_start_of_unknown_size_is_a_line_and_no_bar),
         cmocka_unit_test(no_line_is_wider_than_the_terminal_nor_the_frame_higher),
         cmocka_unit_test(a_terminal_made_narrower_is_cleaned_of_what_wrapped),
         cmocka_unit_test(a_dumb_terminal_a_json_log_and_plain_have_no_bars),
