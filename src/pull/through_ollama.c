@@ -87,14 +87,19 @@ static struct through *begin_step(struct job *job, struct ollama_server *server)
 
     if (t == NULL) {
         t = job->through = arena_new(&job->arena, struct through);
-        *t = (struct through){
-            .job = job, .server = server, .moved_ms = now, .further_ms = now, .began_ms = now};
-        return t;
+        *t = (struct through){.job = job,
+                              .server = server,
+                              .moved_ms = now,
+                              .further_ms = now,
+                              .left_ms = now,
+                              .began_ms = now};
     }
     if (now - t->left_ms > t->again_ms) {
         t->moved_ms += now - t->left_ms - t->again_ms;
         t->further_ms += now - t->left_ms - t->again_ms;
     }
+    t->left_ms = now;
+    t->again_ms = 0;
     return t;
 }
 
