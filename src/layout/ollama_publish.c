@@ -1,5 +1,6 @@
 #include "layout/ollama_publish.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,14 +88,17 @@ int ollama_publish_blobs(struct layout_place *p, const struct model_file *const 
 static int find_missing(const struct model_file **ret_file, const struct layout_place *p,
                         const struct manifest *m, struct err *err)
 {
+    assert(m->file_count == 0 || m->files != NULL);
     *ret_file = NULL;
-    for (size_t i = 0; i < m->file_count && *ret_file == NULL; i++) {
+    for (size_t i = 0; i < m->file_count; i++) {
         bool there;
 
         if (is_there(&there, p, &m->files[i], err) < 0)
             return -1;
-        if (!there)
+        if (!there) {
             *ret_file = &m->files[i];
+            return 0;
+        }
     }
     return 0;
 }

@@ -282,12 +282,12 @@ int blob_records_write(struct blob_records *r, const struct volume *v, const cha
     ARENA_SCOPED scratch = {0};
     struct blob_records fresh = {.arena = &scratch};
     struct buf b = sealed_begin(&scratch, KIND, RECEIPT_FORMAT);
-    FD_SCOPED lock = -1;
+    bool due = r->changed && v->writable;
     bool locked;
+    FD_SCOPED lock = due ? lock_folder(&locked, v, folder) : -1;
 
-    if (!r->changed || !v->writable)
+    if (!due)
         return 0;
-    lock = lock_folder(&locked, v, folder);
     read_file(&fresh, v, folder);
     merge(&fresh, r);
     for (size_t i = 0; i < fresh.entries.len; i++) {

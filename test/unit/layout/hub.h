@@ -110,8 +110,9 @@ static inline struct manifest listing(struct hub *h, const char *repo, const cha
 
 static inline const char *bytes_of(const struct content *contents, const char *path)
 {
-    while (strcmp(contents->path, path) != 0)
+    while (contents->path != NULL && strcmp(contents->path, path) != 0)
         contents++;
+    assert_non_null(contents->path);
     return contents->bytes;
 }
 

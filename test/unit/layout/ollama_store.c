@@ -468,8 +468,10 @@ static pid_t again_and_again(struct hub *h, void (*f)(struct hub *h))
 
     (void)fflush(NULL);
     child = fork();
-    while (child == 0)
-        f(h);
+    if (child == 0) {
+        for (;;)
+            f(h);
+    }
     return child;
 }
 
