@@ -48,7 +48,7 @@ def test_waiters_show_the_holder_and_its_progress(hub, models, hostler):
 def test_a_killed_leader_is_replaced_and_its_bytes_are_kept(hub, models, hostler, volume, kill_after, locks):
     models.small("org/model", weights=64_000_000, shards=2)
     size = models.bytes("org/model")
-    origin = hub("--rate", 12_000_000)
+    origin = hub("--rate", 3_000_000)
     leader = hostler.start_pull("hf:org/model", "--takeover", "1s", hub=origin,
                                 env={"HOSTLER_HOST": "leader", **locks})
     leader.err.wait_for(r"Downloading", 20)

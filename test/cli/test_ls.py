@@ -142,7 +142,7 @@ def test_the_documents_have_the_shape_that_the_page_shows(hub, models, hostler, 
     shown = json.loads(re.search(rf"^`{command}`[^`]*```json\n(.*?)```", page, re.S | re.M).group(1))
     models.small(REPO, weights=8_000_000)
     origin = hub("--rate", 1_000_000)
-    child = hostler.start_pull(f"hf:{REPO}", hub=origin, env={"HOSTLER_HOST": "gpu-3"})
+    child = hostler.start_pull(f"hf:{REPO}", "-j", "1", hub=origin, env={"HOSTLER_HOST": "gpu-3"})
     wait_until(lambda: any(m["arriving"] and m["arriving"]["bps"] for m in document(hostler, volume)["models"]))
     found = document(hostler, volume, command)
     child.kill()
@@ -317,7 +317,7 @@ def line(name, sums, width=11):
 def test_a_download_is_shown_with_its_host_and_a_killed_one_with_what_it_left(hub, models, hostler, volume):
     models.small(REPO, weights=8_000_000)
     origin = hub("--rate", 2_000_000)
-    child = hostler.start_pull(f"hf:{REPO}", hub=origin, env={"HOSTLER_HOST": "gpu-3"})
+    child = hostler.start_pull(f"hf:{REPO}", "-j", "4", hub=origin, env={"HOSTLER_HOST": "gpu-3"})
     wait_until(lambda: any((m["arriving"] or {}).get("bytes", 0) > 1_000_000 for m in document(hostler, volume)["models"]))
     (one,) = document(hostler, volume)["models"]
     total = models.bytes(REPO)

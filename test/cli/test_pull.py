@@ -286,16 +286,17 @@ def test_the_transformers_cache_gets_a_view(models, hub, hostler, volume):
 
 # ------------------------------------------------------------------ what people and programs see
 
-def test_several_models_go_on_when_one_fails_and_the_first_named_decides(models, hub, hostler, volume):
+def test_several_models_go_on_when_one_fails_and_the_first_named_decides(models, hub, registry, hostler, volume):
     models.small(REPO)
     origin = hub("--gated", "org/gated")
     models.small("org/gated")
     origin.control("rescan", {})
-    got = hostler.pull("hf:org/nothere", f"hf:{REPO}", "ollama:llava:7b", hub=origin)
+    env = {"OLLAMA_REGISTRY": registry().url}
+    got = hostler.pull("hf:org/nothere", f"hf:{REPO}", "ollama:llava:7b", hub=origin, env=env)
     assert got.rc == 4
     assert_complete(volume, REPO, models.files(REPO))
     assert "Done 1 of 3 models" in got.stderr
-    assert hostler.pull("ollama:llava:7b", "hf:org/nothere", hub=origin).rc == 2
+    assert hostler.pull("ollama:llava:7b", "hf:org/nothere", hub=origin, env=env).rc == 3
 
 
 def test_a_dry_run_tells_all_and_changes_nothing(models, hub, hostler, volume):
