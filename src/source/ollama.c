@@ -3,15 +3,11 @@
 #include "source/ollama_api.h"
 
 #define REDIRECTS_MAX 3
-/* One token may have been refused because it had its day, and the next one for a bad clock. */
-#define REFUSED_MAX 2
 
 /* How a file's requests fare with the tokens. The engine's thread alone. */
 struct grant {
-    unsigned serial;  /* of the token that was shown last */
-    unsigned uses;    /* how often it was */
-    unsigned judged;  /* the serial of the last refusal that was counted */
-    unsigned refused; /* tokens in a row that were refused at their first use */
+    unsigned serial; /* of the token that was shown last */
+    bool shown;      /* it was, and has not been refused since */
 };
 
 /* One file's origin, and what its judge needs to know. */
@@ -53,27 +49,23 @@ static const char *authorize(const void *ctx)
     unsigned serial;
     const char *authorization = ollama_token_now(&o->state->token, &serial);
 
-    if (serial != g->serial)
-        g->uses = 0;
-    g->serial = serial;
-    g->uses++;
+    /* Who asks again with what was not refused has been served. */
+    if (g->shown && serial == g->serial)
+        ollama_token_accepted(&o->state->token, serial);
+    *g = (struct grant){.serial = serial, .shown = true};
     return authorization;
 }
 
-/* 401: another token is got, unless one after another is refused. */
+/* 401: another token is got, unless one after another was good for nothing. */
 static int judge_token(const struct ollama_origin *o, const struct http_answer *answer,
                        struct err *err)
 {
     const struct ollama_token_asked asked = ollama_api_token_asked(o->state);
-    struct grant *g = o->grant;
+    int wanted;
 
-    if (g->judged != g->serial) {
-        g->refused = g->uses == 1 ? g->refused + 1 : 1;
-        g->judged = g->serial;
-    }
-    if (g->refused > REFUSED_MAX)
-        return ollama_refuse(&o->asked, answer, err);
-    return ollama_token_want(&o->state->token, g->serial, &asked, answer, err);
+    o->grant->shown = false;
+    wanted = ollama_token_want(&o->state->token, o->grant->serial, &asked, answer, err);
+    return wanted == 0 ? ollama_refuse(&o->asked, answer, err) : wanted;
 }
 
 static int judge(const void *ctx, const struct http_answer *answer, struct err *err)
@@ -84,7 +76,7 @@ static int judge(const void *ctx, const struct http_answer *answer, struct err *
         return judge_token(o, answer, err);
     if (answer->status >= 400)
         return ollama_refuse(&o->asked, answer, err);
-    o->grant->refused = 0;
+    ollama_token_accepted(&o->state->token, o->grant->serial);
     return 0;
 }
 

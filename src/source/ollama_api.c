@@ -82,6 +82,16 @@ int ollama_api_blob(struct url *out, struct source_session *s, const struct dige
     return url_parse(out, s->arena, str_from(text), err);
 }
 
+/* What can be done about an answer that is wrong, unless the error has a hint already. */
+static int hint(struct err *err)
+{
+    if (err->hint[0] == '\0' && err->code != ERR_INTERRUPTED)
+        (void)err_hint(err,
+                       "OLLAMA_REGISTRY or the host in the name may lead to something else than "
+                       "a registry of Ollama; if not, try again later");
+    return -1;
+}
+
 /* Shows the registry the token that it wants. */
 static int get_token(struct source_session *s, const struct http_answer *answer, struct err *err)
 {
@@ -106,8 +116,10 @@ int ollama_api_ask(struct http_answer *out, struct source_session *s, struct are
 
     for (int tries = 2;; tries--) {
         with_token.authorization = ollama_token_now(&state->token, &serial);
-        if (http_get(&answer, a, s->client, &with_token, err) < 0)
-            return err_wrap(err, "%s", state->ref.text);
+        if (http_get(&answer, a, s->client, &with_token, err) < 0) {
+            (void)err_wrap(err, "%s", state->ref.text);
+            return hint(err);
+        }
         /* Behind a redirect somebody else may say 401: that is no matter of the registry's token.
          */
         if (answer.status != 401 || tries == 1 || !url_same_origin(&answer.url, &state->registry))
@@ -117,6 +129,7 @@ int ollama_api_ask(struct http_answer *out, struct source_session *s, struct are
     }
     if (answer.status >= 400)
         return ollama_refuse(asked, &answer, err);
+    ollama_token_accepted(&state->token, serial);
     *out = answer;
     return 0;
 }
@@ -192,6 +205,6 @@ int ollama_api_manifest(struct manifest *out, struct source_session *s, struct e
         if (read_manifest(out, s, &answer, err) == 0)
             return 0;
         if (err->code == ERR_USAGE || tries == 1)
-            return -1;
+            return hint(err);
     }
 }

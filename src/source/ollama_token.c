@@ -9,7 +9,7 @@
 
 #define ANSWER_BYTES_MAX ((size_t)64 << 10)
 #define REDIRECTS_MAX    3
-#define SHOWN_MAX        ((size_t)120)
+#define BARREN_MAX       1 /* a token may be refused at once because others have used it up */
 
 void ollama_token_init(struct ollama_token *t)
 {
@@ -33,6 +33,7 @@ static void set(struct ollama_token *t, const char *authorization)
     (void)pthread_mutex_lock(&t->lock);
     t->authorization = authorization;
     t->serial++;
+    t->accepted = false;
     t->wanted = false;
     t->err = (struct err){0};
     (void)pthread_mutex_unlock(&t->lock);
@@ -175,6 +176,21 @@ int ollama_token_get(struct ollama_token *t, struct arena *a, struct http_client
     return 0;
 }
 
+void ollama_token_accepted(struct ollama_token *t, unsigned serial)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    if (t->serial == serial)
+        t->accepted = true;
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+/* Counts those that opened nothing. With the lock held. */
+static bool are_barren(struct ollama_token *t)
+{
+    t->barren = t->accepted || t->serial == 0 ? 0 : t->barren + 1;
+    return t->barren > BARREN_MAX;
+}
+
 int ollama_token_want(struct ollama_token *t, unsigned serial,
                       const struct ollama_token_asked *asked, const struct http_answer *answer,
                       struct err *err)
@@ -189,6 +205,8 @@ int ollama_token_want(struct ollama_token *t, unsigned serial,
     if (t->err.code != ERR_NONE) {
         *err = t->err;
         r = -1;
+    } else if (t->serial == serial && !t->wanted && are_barren(t)) {
+        r = 0;
     } else if (t->serial == serial && !t->wanted) {
         memcpy(t->url, url.text.ptr, url.text.len + 1);
         t->wanted = true;

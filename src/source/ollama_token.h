@@ -24,6 +24,8 @@ struct ollama_token {
     pthread_mutex_t lock;
     const char *authorization; /* "Bearer ...", NULL: none yet. Secret: never logged */
     unsigned serial;           /* of the authorization; 0: none yet */
+    bool accepted;             /* it opened something */
+    unsigned barren;           /* tokens in a row that opened nothing before they were refused */
     bool wanted;               /* it was refused: another is to be got from url */
     char url[OLLAMA_TOKEN_URL_MAX + 1];
     struct err err; /* none could be got; code ERR_NONE: all is well */
@@ -57,9 +59,13 @@ int ollama_token_parse(const char **ret_authorization, struct arena *a, struct s
 int ollama_token_get(struct ollama_token *t, struct arena *a, struct http_client *client,
                      const char *ref, const struct url *realm, struct err *err) MUST_CHECK;
 
+/* The token with that serial has opened something. Any thread. */
+void ollama_token_accepted(struct ollama_token *t, unsigned serial);
+
 /*
  * The engine's thread: the token with that serial was refused by this answer, another is wanted.
- * Returns 1 if one is being got or there already, -1 with err where none can be had.
+ * Returns 1 if one is being got or there already, 0 if tokens are of no use, -1 with err where none
+ * can be had.
  */
 int ollama_token_want(struct ollama_token *t, unsigned serial,
                       const struct ollama_token_asked *asked, const struct http_answer *answer,

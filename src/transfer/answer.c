@@ -361,7 +361,8 @@ static void retry(struct conn *c)
         return; /* the link it used has been replaced meanwhile */
     f->same = f->attempt > 0 && f->what == c->what && f->status == c->status ? f->same + 1 : 1;
     f->attempt++;
-    c->host->failures++;
+    if (c->what != RETRY_TOKEN)
+        c->host->failures++; /* who wants a token is well */
     again.attempt = f->attempt > c->host->failures ? f->attempt : c->host->failures;
     again.same = f->same;
     f->what = c->what;

@@ -148,15 +148,15 @@ def test_a_token_is_got_and_goes_to_the_registry_alone(registry, front, hostler,
         assert not file.is_file() or b"token-1" not in file.read_bytes()
 
 
-@pytest.mark.parametrize("redirect", [False, True])
-def test_tokens_that_have_their_day_are_replaced_while_files_come(registry, front, hostler, volume, redirect):
+@pytest.mark.parametrize("redirect, uses", [(False, 8), (True, 3)])
+def test_tokens_that_have_their_day_are_replaced_while_files_come(registry, front, hostler, volume, redirect, uses):
     there = registry(redirect=redirect)
     tiny = there.push("library/tiny:latest", make_model(size=12_000_000, projector=6_000_000))
-    before = front(there, auth="token", uses=2)
+    before = front(there, auth="token", uses=uses)
     got = hostler.pull("ollama:tiny", env=at(before))
     assert got.rc == 0, got.stderr
     assert store(volume) == expected({f"{HOME}/tiny/latest": tiny})
-    assert len(before.tokens) > 2
+    assert len(before.tokens) > 1
     assert redirect or before.bytes_sent(BLOBS) == sizes(tiny)
 
 
@@ -213,7 +213,7 @@ def test_a_token_that_is_good_for_the_manifest_only_is_the_end(registry, front, 
     got = hostler.pull("ollama:tiny", env=at(before))
     assert got.rc == 4
     assert words(got)[0] == f"ollama:tiny: {before.host} refuses (401)"
-    assert len(before.tokens) < 30
+    assert len(before.tokens) < 10
     assert store(volume) == {}
 
 

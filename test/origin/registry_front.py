@@ -64,7 +64,8 @@ class Server:
             return [one for one in self.log if re.search(pattern, one["path"]) and method in (None, one["method"])]
 
     def bytes_sent(self, pattern=""):
-        return sum(one["sent"] for one in self.requests(pattern))
+        """of contents: what a refusal says is not counted"""
+        return sum(one["sent"] for one in self.requests(pattern) if one["status"] in (200, 206))
 
     def close(self):
         self.server.shutdown()
