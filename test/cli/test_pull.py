@@ -335,7 +335,7 @@ def test_what_did_not_come_is_not_shown_as_come(models, hub, hostler):
 def test_a_signal_ends_it_within_a_second_and_leaves_all_for_the_next(models, hub, hostler, volume, number, status):
     models.small(REPO, weights=12_000_000)
     origin = hub("--rate", 1_000_000)
-    child = hostler.start_pull(f"hf:{REPO}", hub=origin)
+    child = hostler.start_pull(f"hf:{REPO}", "-j", "2", hub=origin)
     wait_until(lambda: any(p.stat().st_size > 100 for p in repo_folder(volume).glob(".hostler/*.journal")))
     child.signal(number)
     child.process.wait(1 * SLOW)
@@ -353,9 +353,9 @@ def test_a_signal_ends_it_within_a_second_and_leaves_all_for_the_next(models, hu
 def test_a_signal_ends_a_wait_for_another_within_a_second(models, hub, hostler):
     models.small(REPO, weights=8_000_000)
     origin = hub("--rate", 500_000)
-    leader = hostler.start_pull(f"hf:{REPO}", hub=origin, env={"HOSTLER_HOST": "leader"})
+    leader = hostler.start_pull(f"hf:{REPO}", "-j", "2", hub=origin, env={"HOSTLER_HOST": "leader"})
     leader.err.wait_for("Downloading", 20)
-    waiter = hostler.start_pull(f"hf:{REPO}", hub=origin)
+    waiter = hostler.start_pull(f"hf:{REPO}", "-j", "2", hub=origin)
     waiter.err.wait_for("leader", 20)
     waiter.signal(signal.SIGTERM)
     waiter.process.wait(1 * SLOW)
@@ -367,7 +367,7 @@ def test_a_signal_ends_a_wait_for_another_within_a_second(models, hub, hostler):
 def test_waiting_has_an_end_when_it_is_given_one(models, hub, hostler):
     models.small(REPO, weights=8_000_000)
     origin = hub("--rate", 500_000)
-    leader = hostler.start_pull(f"hf:{REPO}", hub=origin, env={"HOSTLER_HOST": "leader"})
+    leader = hostler.start_pull(f"hf:{REPO}", "-j", "2", hub=origin, env={"HOSTLER_HOST": "leader"})
     leader.err.wait_for("Downloading", 20)
     got = hostler.pull(f"hf:{REPO}", "--wait", "1s", hub=origin)
     assert got.rc == 8
