@@ -243,7 +243,8 @@ static void list_parts(struct hf_listed_repo *r)
     walk_part(r, "snapshots", 0, add_revision);
     add_missing(r, list_is_blind(r->l, problems));
     hf_list_arriving(r);
-    walk_part(r, ".", 0, add_rest);
+    if (r->l->disk)
+        walk_part(r, ".", 0, add_rest);
     for (size_t i = 0; i < r->blobs.all.len; i++) {
         const struct listed_blob *blob = &r->blobs.all.at[i];
 

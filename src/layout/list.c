@@ -151,14 +151,17 @@ void list_walk_files(struct layout_listing *l, const struct listed_folder *folde
 struct listed_arrival list_arrival(struct layout_listing *l, const struct listed_folder *folder,
                                    uint32_t store, uint32_t model)
 {
-    FD_SCOPED fd =
-        openat(folder->dirfd, folder->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct listed_arrival arrival = {0};
-    struct staging_sum sum;
+    uint64_t left = l->entries_left;
     struct lease_state lease;
+    struct staging_sum sum;
+    FD_SCOPED fd = -1;
     bool gone = false;
 
     list_walk_files(l, folder, store, model, LISTED_PART_ARRIVING);
+    if (l->entries_left == left)
+        return arrival; /* empty, as it is most of the time */
+    fd = openat(folder->dirfd, folder->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return arrival;
     sum = staging_sum(fd);

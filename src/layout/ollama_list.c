@@ -302,7 +302,8 @@ void ollama_list_all(struct layout_listing *l, const struct layout *self)
     listed_blobs_sort(&s.blobs);
     walk_part(&s, MANIFESTS, MANIFEST_DEPTH, add_manifest);
     ollama_list_arriving(&s);
-    walk_part(&s, ".", 0, add_rest);
+    if (l->disk)
+        walk_part(&s, ".", 0, add_rest);
     for (size_t i = 0; i < s.blobs.all.len; i++) {
         if (!s.blobs.all.at[i].used)
             list_file(l, s.store, LISTED_NO_MODEL, LISTED_PART_UNUSED, &s.blobs.all.at[i].st);
