@@ -143,7 +143,8 @@ def test_the_documents_have_the_shape_that_the_page_shows(hub, models, hostler, 
     shown = json.loads(re.search(rf"^`{command}`[^`]*```json\n(.*?)```", page, re.S | re.M).group(1))
     models.small(REPO, weights=4_000_000)
     if command == "ls":
-        child = hostler.start_pull(f"hf:{REPO}", "--limit-rate", "200k", hub=hub(), env={"HOSTLER_HOST": "gpu-3"})
+        child = hostler.start_pull(f"hf:{REPO}", "--limit-rate", "200k", hub=hub(),
+                                   env={"HOSTLER_HOST": "gpu-3"})
         wait_until(lambda: any(m["arriving"] and m["arriving"]["bps"] for m in document(hostler, volume)["models"]))
         (one,) = document(hostler, volume)["models"]
         child.kill()
