@@ -35,6 +35,11 @@ def rows(hostler, volume, *args, **how):
             for m in document(hostler, volume, "ls", *args, **how)["models"]}
 
 
+def arrived(hostler, volume):
+    """bytes of what is on its way, by the lease of who fetches it"""
+    return sum(m["arriving"]["bytes"] for m in document(hostler, volume)["models"] if m["arriving"])
+
+
 def age(folder, hours):
     """as if every blob in it had been read that long ago; what else stat tells of it stays"""
     for path in folder.rglob("*"):
@@ -125,7 +130,8 @@ def test_words_choose_models_and_q_prints_what_pull_takes(hub, models, hostler, 
     assert ls(hostler, volume, "-q", "hf:org/tiny@main").stdout == "hf:org/tiny\n"
     got = ls(hostler, volume, "-q", "hf:org/tiny@v9", rc=3)
     assert (got.stdout, got.stderr) == ("", f"hostler: hf:org/tiny@v9 is not on {volume}\n")
-    assert [m["model"] for s in document(hostler, volume, "du", "org/tiny")["stores"] for m in s["models"]] == ["hf:org/tiny"]
+    stores = document(hostler, volume, "du", "org/tiny")["stores"]
+    assert [m["model"] for store in stores for m in store["models"]] == ["hf:org/tiny"]
 
 
 def shape(value):
@@ -290,7 +296,8 @@ def test_du_is_what_the_disk_says(hub, models, hostler, volume, ollama):
     assert [m["shared_bytes"] for m in other["models"]] == [shared, shared]
     assert other["partial_bytes"] == on_disk(ollama.blobs / f"sha256-{'a' * 64}-partial")
     assert other["no_model"]["unused_bytes"] == on_disk(ollama.blobs / f"sha256-{'b' * 64}")
-    assert sum(m["disk_bytes"] for m in other["models"]) - shared + other["no_model"]["disk_bytes"] == other["disk_bytes"]
+    models_and_rest = sum(m["disk_bytes"] for m in [*other["models"], other["no_model"]])
+    assert models_and_rest - shared == other["disk_bytes"]
     assert found["disk_bytes"] == hf["disk_bytes"] + other["disk_bytes"]
     said = hostler("du", "--volume", volume).stdout
     assert re.sub(r"[\d.]+ GB free", "N free", said) == (
@@ -319,7 +326,7 @@ def test_a_download_is_shown_with_its_host_and_a_killed_one_with_what_it_left(hu
     models.small(REPO, weights=8_000_000)
     origin = hub("--rate", 2_000_000)
     child = hostler.start_pull(f"hf:{REPO}", "-j", "4", hub=origin, env={"HOSTLER_HOST": "gpu-3"})
-    wait_until(lambda: any((m["arriving"] or {}).get("bytes", 0) > 1_000_000 for m in document(hostler, volume)["models"]))
+    wait_until(lambda: arrived(hostler, volume) > 1_000_000)
     (one,) = document(hostler, volume)["models"]
     total = models.bytes(REPO)
     assert (one["model"], one["names"], one["revision"], one["state"]) == ("hf:org/tiny", ["main"], None, "downloading")
@@ -408,7 +415,7 @@ def test_a_pulled_ollama_model_is_verified_and_one_on_its_way_names_itself(regis
     total = sum(b.size for b in tiny.blobs.values())
     child = hostler.start_pull("ollama:tiny", "--limit-rate", "2M",
                                env={"OLLAMA_REGISTRY": there.url, "HOSTLER_HOST": "gpu-3"})
-    wait_until(lambda: any((m["arriving"] or {}).get("bytes", 0) > 2_000_000 for m in document(hostler, volume)["models"]))
+    wait_until(lambda: arrived(hostler, volume) > 2_000_000)
     (one,) = document(hostler, volume)["models"]
     assert (one["model"], one["state"], one["arriving"]["host"], one["arriving"]["total"]) == (
         "ollama:tiny", "downloading", "gpu-3", total)
