@@ -194,7 +194,7 @@ int ollama_api_manifest(struct manifest *out, struct source_session *s, struct e
     };
     const char *text = str_format(&scratch, "%s/v2/%s/manifests/%s", state->base, state->ref.repo,
                                   state->ref.revision);
-    struct http_answer answer;
+    struct http_answer answer = {0};
 
     if (url_parse(&request.url, &scratch, str_from(text), err) < 0)
         return err_wrap(err, "%s", state->ref.text);

@@ -75,8 +75,10 @@ static void check_file(const struct manifest *m, const char *path, const char *h
     const struct model_file *f = manifest_find(m, path);
     char found[DIGEST_HEX + 1];
 
-    if (f == NULL)
+    if (f == NULL) {
         fail_msg("no %s", path);
+        return;
+    }
     assert_string_equal(digest_format(&f->digest, found), hex);
     assert_true(f->size == size);
     assert_true(f->wanted);

@@ -9,13 +9,15 @@
     "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"c\",\"digest\":\"sha256:" HEX     \
     "\",\"size\":1},\"layers\":[{\"mediaType\":\"application/vnd.ollama.image.model\"," \
     "\"digest\":\"sha256:" HEX "\",\"size\":1}]}"
-#define COMMIT   "2e7dd94b5c5d7898b72c194dc988c4684078e19b43c731252eda5fe32d372ff8"
-#define OK       "HTTP/1.1 200 O\r\nContent-Length: "
-#define MANIFEST OK "292\r\n\r\n" BODY
-#define DIGEST   "Docker-Content-Digest: sha256:"
-#define TOKEN_1  OK "14\r\n\r\n{\"token\":\"t1\"}"
-#define TOKEN_2  OK "14\r\n\r\n{\"token\":\"t2\"}"
-#define REFUSED  "HTTP/1.1 401 U\r\nContent-Length: 0\r\n"
+#define COMMIT    "2e7dd94b5c5d7898b72c194dc988c4684078e19b43c731252eda5fe32d372ff8"
+#define OK        "HTTP/1.1 200 O\r\nContent-Length: "
+#define MANIFEST  OK "292\r\n\r\n" BODY
+#define DIGEST    "Docker-Content-Digest: sha256:"
+#define TOKEN_1   (OK "14\r\n\r\n{\"token\":\"t1\"}")
+#define TOKEN_2   (OK "14\r\n\r\n{\"token\":\"t2\"}")
+#define ELSEWHERE "HTTP/1.1 307 T\r\nLocation: https://cdn.example/\r\n\r\n"
+#define GONE      "HTTP/1.1 404 N\r\n\r\n"
+#define REFUSED   "HTTP/1.1 401 U\r\nContent-Length: 0\r\n"
 
 struct scene {
     struct arena arena;
@@ -372,8 +374,7 @@ static int look_at_access(struct scene *s)
 static void access_is_one_byte_of_one_blob(void **state)
 {
     struct scene s;
-    SERVE(&s, NULL, TOKEN_1, "HTTP/1.1 307 T\r\nLocation: https://cdn.example/\r\n\r\n",
-          "HTTP/1.1 404 N\r\n\r\n");
+    SERVE(&s, NULL, TOKEN_1, ELSEWHERE, GONE);
 
     (void)state;
     if (look_at_access(&s) < 0)
