@@ -332,7 +332,10 @@ static int let_it_pull(struct through *t, uint64_t *ret_again_ms, struct err *er
         return ask_again(t, ret_again_ms, &why, err);
     t->pulled = true;
     job_move(job, JOB_PUBLISHING);
-    return confirm(t, err);
+    if (confirm(t, err) == 0)
+        return 0;
+    why = *err;
+    return why.code == ERR_NET ? ask_again(t, ret_again_ms, &why, err) : -1;
 }
 
 /* It is ready: what does it have? */

@@ -314,6 +314,42 @@ def test_a_model_that_it_lists_without_its_weights_is_pulled_again(running, pull
     assert pull(server).rc == 0
 
 
+def test_an_answer_that_is_cut_after_the_pull_does_not_undo_it(running, pull):
+    server = running()
+    server.control("set", {"tags_after": 1, "tags_faults": 1})
+    got = pull(server)
+    assert got.rc == 0, got.stderr
+    assert "asking it again" in got.stderr and server.paths().count("POST /api/pull") == 1
+
+
+HOSTILE = [None, 7, "x", [], {}, {"name": 7}, {"name": "../../x:y"}, {"name": "a\x1b[2J:b"}, {"name": "x" * 100_000},
+           {"name": "llava:7b\n"}, {"name": "LLAVA:7B", "digest": "../../../etc/passwd", "size": -1}]
+
+
+def test_a_hostile_list_is_read_with_care(running, pull):
+    server = running("--listed", NAME)
+    server.control("set", {"tags": json.dumps({"models": HOSTILE[:-1]})})
+    got = pull(server, "--dry-run")
+    assert got.rc == 0 and "to be pulled by it" in got.stdout
+    server.control("set", {"tags": json.dumps({"models": HOSTILE})})
+    got = pull(server, "--json")
+    assert got.rc == 0, got.stderr                   # it lists it, whatever it says of its digest and size
+    assert "revision" not in got.events("present")[0] and "passwd" not in got.stdout + got.stderr
+
+
+@pytest.mark.parametrize("text, status, words", [
+    ("<html>", 5, "its list of models: broken JSON at line 1"),
+    ("[" * 2_000_000, 10, "its list of models: JSON nested deeper than 64 levels"),
+    (" " * (33 << 20), 10, "the answer is longer than it may be"),
+])
+def test_a_list_that_cannot_be_read_has_its_status(running, pull, text, status, words):
+    server = running()
+    server.control("set", {"tags": text})
+    got = pull(server, "--give-up", "1s")
+    assert got.rc == status, got.stderr
+    said(words, got)
+
+
 def test_a_stop_ends_the_pull_there_too(running, pull):
     server = running()
     server.control("set", {"faults": [{"at": 3, "do": "stall"}]})

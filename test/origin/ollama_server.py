@@ -15,6 +15,8 @@ Control  GET /__ctl/state  GET /__ctl/log?since=N  GET /__ctl/idle?timeout=S  PO
   blind         true: lists nothing, as one that reads another store
   moved         NAME: the tag leads to another manifest from now on
   partial       true: lists its models, and /api/show answers 404 (blobs are missing)
+  tags          text that it answers GET /api/tags with, in place of its list; "" for the list again
+  tags_faults   how many answers to GET /api/tags are cut from now on, after the first `tags_after`
   faults        list of faults, one for each pull in turn; when they are used up all goes well
 Faults of a pull, {"at": line, "do": what, ...}: after so many lines of the stream
   error (text=)  endless (one line without an end)  garbage  array  wrong_type  cut (reset)  end (no success)
@@ -59,6 +61,7 @@ class World:
         self.moves = {}                         # how often a model's tag has moved
         self.listed = {name: self.entry(name) for name in opt.listed}
         self.ready, self.silent_until, self.blind, self.partial, self.faults = "yes", 0, False, False, []
+        self.tags, self.tags_faults, self.tags_after = "", 0, 0
 
     def entry(self, name):
         digest = digest_of(f"{name} at {self.moves.get(name, 0)}")
@@ -76,7 +79,7 @@ class World:
                     self.silent_until = time.monotonic() + value
                 elif key == "moved":
                     self.moves[value] = self.moves.get(value, 0) + 1
-                elif key in ("ready", "blind", "partial", "faults"):
+                elif key in ("ready", "blind", "partial", "faults", "tags", "tags_faults", "tags_after"):
                     setattr(self, key, value)
                 else:
                     raise ValueError(f"unknown option {key}")
@@ -163,7 +166,15 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, {"version": "0.33.0"})
 
     def tags(self):
-        listed = [] if self.world.blind else list(self.world.listed.values())
+        world = self.world
+        if world.tags:
+            return self.answer(200, world.tags.encode())
+        if world.tags_after > 0:
+            world.tags_after -= 1
+        elif world.tags_faults > 0:
+            world.tags_faults -= 1
+            raise Gone
+        listed = [] if world.blind else list(world.listed.values())
         self.answer(200, {"models": listed})
 
     def asked_model(self):
