@@ -89,8 +89,8 @@ bool http_is_allowed(const struct net_config *net, const struct url *url);
 bool http_was_sent(const struct http_client *client);
 
 /*
- * As http_get(), but an answer of 2xx is handed over line by line as it comes (an endless one too); its
- * body stays empty. Other statuses are answers as those of http_get(). It is tried again only
+ * As http_get(), but an answer of 2xx is handed over line by line as it comes (an endless one too);
+ * its body stays empty. Other statuses are answers as those of http_get(). It is tried again only
  * before the first line; what breaks or stalls later is ERR_NET. Redirects are not followed.
  */
 int http_stream(struct http_answer *out, struct arena *a, struct http_client *client,
