@@ -49,6 +49,20 @@ static bool lost_lease(const struct run *run)
     return false;
 }
 
+/* For an error that a successor may have caused: he takes over what we staged. */
+static bool lost_by_a_look(const struct run *run)
+{
+    if (run->job->lease != NULL && lease_lost_by_a_look(run->job->lease))
+        return true;
+    for (size_t i = 0; i < run->next; i++) {
+        struct lease *lease = run->survey->items[i].claim.lease;
+
+        if (lease != NULL && lease_lost_by_a_look(lease))
+            return true;
+    }
+    return false;
+}
+
 static void end_run(struct run *run)
 {
     if (!run->ending)
@@ -310,10 +324,9 @@ int fetch_run(struct job *job, struct survey *survey, bool *ret_lost, struct err
     tell_notices(job->pull);
     if (stop_wanted())
         return stop_err(err);
-    if (run.err.code != ERR_NONE) {
-        *err = run.err;
-        return -1;
-    }
-    *ret_lost = lost_lease(&run);
-    return 0;
+    *ret_lost = run.err.code == ERR_NONE ? lost_lease(&run) : lost_by_a_look(&run);
+    if (run.err.code == ERR_NONE || *ret_lost)
+        return 0;
+    *err = run.err;
+    return -1;
 }

@@ -237,7 +237,7 @@ static int publish(struct job *job, struct err *err)
     job_move(job, JOB_PUBLISHING);
     if (job->place.layout->publish_model(&job->place, &job->manifest, job->whole, err) < 0 ||
         write_receipts(job, err) < 0) {
-        if (!lease_lost(job->lease))
+        if (!lease_lost_by_a_look(job->lease))
             return err_wrap(err, "%s", job_name(job));
         return wait_for_successor(job);
     }

@@ -139,6 +139,13 @@ void lease_tell(struct lease *lease, uint64_t done_bytes, uint64_t total_bytes, 
 /* It is not ours any more: stop writing. Any thread. */
 bool lease_lost(const struct lease *lease);
 
+/*
+ * As lease_lost(), and looks at the file too: a clock that stood still (a virtual machine that was
+ * paused whole) tells nothing of the successor who took over meanwhile. For moments that count: an
+ * error may be his doing. Where the file cannot be read, what was known holds. Any thread.
+ */
+bool lease_lost_by_a_look(struct lease *lease);
+
 /* The token; staging files are named by it. */
 const char *lease_token(const struct lease *lease);
 

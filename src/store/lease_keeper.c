@@ -94,9 +94,11 @@ static void give_up(const struct lease *lease)
     (void)unlinkat(lease->dirfd, claim, 0);
 }
 
+/* By the keeper's own look or by that of lease_lost_by_a_look(), whichever comes first. */
 static void lose(struct lease *lease)
 {
-    lease_move(&lease->phase, LEASE_LOST);
+    if (lease->phase == LEASE_HELD)
+        lease_move(&lease->phase, LEASE_LOST);
     atomic_store(&lease->lost, true);
 }
 
@@ -409,6 +411,24 @@ bool lease_lost(const struct lease *lease)
 {
     return atomic_load(&lease->lost) ||
            is_late(lease->keeper, lease, clock_now_ms(lease->keeper->clock));
+}
+
+/* Its name, directory and token do not change as long as it is ours. */
+bool lease_lost_by_a_look(struct lease *lease)
+{
+    LEASE_FILE_SCOPED f = {.fd = -1};
+    struct lease_keeper *k = lease->keeper;
+    struct err ignored;
+
+    if (lease_lost(lease))
+        return true;
+    if (lease_file_read(&f, lease->dirfd, lease->name, &ignored) < 0 ||
+        (f.fd >= 0 && (!f.whole || strcmp(f.state.token, lease->state.token) == 0)))
+        return false; /* it cannot be read, is being written, or is ours */
+    pthread_mutex_lock(&k->lock);
+    lose(lease);
+    pthread_mutex_unlock(&k->lock);
+    return true;
 }
 
 const char *lease_token(const struct lease *lease)

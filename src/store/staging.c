@@ -11,6 +11,7 @@
 
 #include "store/carry.h"
 #include "store/copy.h"
+#include "store/lease.h"
 #include "store/staged.h"
 #include "store/volume.h"
 #include "sys/fd.h"
@@ -129,27 +130,65 @@ static int create(struct opening *o, struct err *err)
 }
 
 /*
- * The dead holder's file becomes ours under our name. The journal gets its second name first and
- * loses the old one last (with all that is left of him), so that a kill on the way leaves a part
- * with its journal.
+ * Gives a dead holder's file, open as fd, the names part and journal. The journal gets its second
+ * name first and loses the old one last (with all that is left of him), so that a kill on the way
+ * leaves a part with its journal. False if the file is not there any more: he lives after all, and
+ * has published it.
  */
-static bool adopt(struct opening *o, const struct staged *old, int *fd)
+static bool rename_staged(const struct opening *o, const struct staged *old, int fd,
+                          const char *part, const char *journal)
 {
-    char journal[STAGED_NAME];
+    char old_journal[STAGED_NAME];
     struct stat held;
     struct stat named;
 
-    staged_name(journal, &o->file->want, old->token, STAGED_JOURNAL);
-    (void)unlinkat(o->dirfd, o->s.journal_name, 0);
-    if (linkat(o->dirfd, journal, o->dirfd, o->s.journal_name, 0) < 0 && errno != ENOENT)
-        (void)renameat(o->dirfd, journal, o->dirfd, o->s.journal_name);
-    if (renameat(o->dirfd, old->name, o->dirfd, o->s.part) < 0)
-        return false;
-    if (fstat(*fd, &held) < 0 || fstatat(o->dirfd, o->s.part, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-        held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+    staged_name(old_journal, &o->file->want, old->token, STAGED_JOURNAL);
+    (void)unlinkat(o->dirfd, journal, 0);
+    if (linkat(o->dirfd, old_journal, o->dirfd, journal, 0) < 0 && errno != ENOENT)
+        (void)renameat(o->dirfd, old_journal, o->dirfd, journal);
+    return renameat(o->dirfd, old->name, o->dirfd, part) == 0 && fstat(fd, &held) == 0 &&
+           fstatat(o->dirfd, part, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+/* The dead holder's file becomes ours under our name. */
+static bool adopt(struct opening *o, const struct staged *old, int *fd)
+{
+    if (!rename_staged(o, old, *fd, o->s.part, o->s.journal_name))
         return false;
     o->s.fd = fd_take(fd);
     return true;
+}
+
+/*
+ * A file that is carried over loses bytes on the way, and its holder, if he was only paused, may be
+ * about to publish it by its name. So it gets names that he does not know: of a token that nobody
+ * has, under which the next run finds it should we be killed. False: nothing may be cut off it.
+ */
+static bool seize(const struct opening *o, struct staged *old, int fd)
+{
+    struct staged seized = *old;
+    char journal[STAGED_NAME];
+
+    file_random_hex(seized.token, LEASE_TOKEN);
+    staged_name(seized.name, &o->file->want, seized.token, STAGED_PART);
+    staged_name(journal, &o->file->want, seized.token, STAGED_JOURNAL);
+    if (!rename_staged(o, old, fd, seized.name, journal))
+        return false;
+    staged_name(journal, &o->file->want, old->token, STAGED_JOURNAL);
+    (void)unlinkat(o->dirfd, journal, 0);
+    *old = seized;
+    return true;
+}
+
+/* What was seized and has been carried over. */
+static void remove_seized(const struct opening *o, const struct staged *seized)
+{
+    char journal[STAGED_NAME];
+
+    staged_name(journal, &o->file->want, seized->token, STAGED_JOURNAL);
+    (void)unlinkat(o->dirfd, seized->name, 0);
+    (void)unlinkat(o->dirfd, journal, 0);
 }
 
 /* Of a file that a kill caught between its two names (published by link) nothing may be written. */
@@ -187,15 +226,30 @@ static int open_journal(struct opening *o, struct err *err)
     return o->s.journal == NULL ? -1 : 0;
 }
 
+/* Copies what theirs claims of the old file, open as fd, into our own. */
+static int carry(struct opening *o, struct staged *old, int fd, bool cut,
+                 const struct journal_claims *theirs, struct err *err)
+{
+    int result = create(o, err);
+
+    cut = cut && seize(o, old, fd);
+    if (result == 0)
+        result = carry_claims(&o->s, fd, cut, theirs, err);
+    if (result < 0 && err->code == ERR_NO_SPACE)
+        result = no_space(o, needed(o), err->sys, err);
+    if (result == 0 && cut)
+        remove_seized(o, old);
+    return result == 0 ? open_journal(o, err) : result;
+}
+
 /* Takes what is of use in one dead staging file, then removes it. */
-static int take(struct opening *o, const struct staged *old, struct err *err)
+static int take(struct opening *o, struct staged *old, struct err *err)
 {
     bool writable;
     FD_SCOPED fd = staged_open(&writable, o->dirfd, old->name);
     struct journal_claims theirs = {0};
     struct stat st;
     bool small;
-    int result = 0;
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return 0;
@@ -206,18 +260,9 @@ static int take(struct opening *o, const struct staged *old, struct err *err)
         o->s.claims_all = small;
         return open_journal(o, err);
     }
-    if (theirs.len > 0) {
-        result = create(o, err);
-        if (result == 0)
-            result = carry_claims(&o->s, fd, writable && st.st_nlink == 1, &theirs, err);
-        if (result < 0 && err->code == ERR_NO_SPACE)
-            result = no_space(o, needed(o), err->sys, err);
-        if (result == 0)
-            result = open_journal(o, err);
-    } else if (small && o->s.fd < 0) {
-        result = carry_small(o, fd, err);
-    }
-    return result;
+    if (theirs.len > 0)
+        return carry(o, old, fd, writable && st.st_nlink == 1, &theirs, err);
+    return small && o->s.fd < 0 ? carry_small(o, fd, err) : 0;
 }
 
 /* All dead files of this digest, the one that is adopted first: its claims are the newest. */
@@ -226,11 +271,11 @@ static int take_all(struct opening *o, const char *token, struct err *err)
     struct staged_list found = staged_read(o->scratch, o->dirfd, &o->file->want);
 
     for (size_t i = 0; i < found.len; i++) {
-        const struct staged *old = &found.at[i];
+        struct staged old = found.at[i];
 
-        if (old->kind != STAGED_PART || strcmp(old->token, token) == 0)
+        if (old.kind != STAGED_PART || strcmp(old.token, token) == 0)
             continue;
-        if (take(o, old, err) < 0)
+        if (take(o, &old, err) < 0)
             return -1;
     }
     for (size_t i = 0; i < found.len; i++) {
@@ -279,7 +324,11 @@ int staging_open(struct staging *out, struct arena *a, int dirfd, const char *to
                  const struct journal_file *file, struct err *err)
 {
     ARENA_SCOPED scratch = {0};
-    struct opening o = {.arena = a, .scratch = &scratch, .dirfd = dirfd, .file = file, .s = {.fd = -1, .dirfd = dirfd}};
+    struct opening o = {.arena = a,
+                        .scratch = &scratch,
+                        .dirfd = dirfd,
+                        .file = file,
+                        .s = {.fd = -1, .dirfd = dirfd}};
 
     assert(file->want.kind != DIGEST_NONE);
     staged_name(o.s.part, &file->want, token, STAGED_PART);

@@ -438,6 +438,17 @@ def nolock():
     return {"LD_PRELOAD": preload("nolock")}
 
 
+def lock_environment(kind):
+    """the environment of a mount where flock and fcntl "work", "do nothing", or are "missing" """
+    return {"work": {}, "do nothing": {"LD_PRELOAD": preload("nolock")},
+            "missing": {"LD_PRELOAD": preload("nolock"), "NOLOCK_ERRNO": errno.ENOSYS}}[kind]
+
+
+def with_preload(env, name):
+    """the environment with one more library to preload"""
+    return {**env, "LD_PRELOAD": " ".join(filter(None, [env.get("LD_PRELOAD"), preload(name)]))}
+
+
 class Faulty:
     """The environment that lets the n-th call on files of the volume fail (test/preload/faulty.c)."""
 

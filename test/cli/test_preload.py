@@ -2,10 +2,13 @@
 import errno
 import fcntl
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
+from conftest import Running, lock_environment, preload
 
 WRITES = """
 import os, sys
@@ -25,6 +28,15 @@ for lock in (fcntl.flock, fcntl.lockf):
         print("held")
     except BlockingIOError:
         print("busy")
+    except OSError as e:
+        print(e.errno)
+"""
+CLOCKS = """
+import time
+print(round(time.time()), flush=True)
+began = time.monotonic()
+while time.monotonic() - began < 1:
+    time.sleep(0.05)
 """
 
 
@@ -102,3 +114,18 @@ def test_locks_exclude_nobody_on_a_mount_without_them(nolock, tmp_path):
         fcntl.lockf(by_fcntl, fcntl.LOCK_EX)
         assert python(LOCKS, file) == ["busy", "busy"]
         assert python(LOCKS, file, env=nolock) == ["held", "held"]
+        assert python(LOCKS, file, env=lock_environment("missing")) == [str(errno.ENOSYS)] * 2
+
+
+def test_the_time_of_day_is_another_and_the_monotonic_clock_stands_still_while_stopped():
+    days = 3 * 86400
+    env = {**os.environ, "LD_PRELOAD": preload("clocks"), "CLOCKS_SHIFT_S": str(-days), "CLOCKS_STOP": "1"}
+    child = Running([sys.executable, "-c", CLOCKS], env)
+    shown = int(child.out.wait_for(r"^\d+$", 20).group(0))
+    assert abs(shown + days - time.time()) < 60
+    child.signal(signal.SIGSTOP)
+    time.sleep(1.5)             # not for luck: longer than it would run, and none of it shall count
+    child.signal(signal.SIGCONT)
+    woken = time.monotonic()
+    assert child.finish().rc == 0
+    assert time.monotonic() - woken > 0.5

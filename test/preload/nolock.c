@@ -1,17 +1,34 @@
 /*
  * A mount where locks do nothing (NFS with nolock, some FUSE): flock and fcntl locks succeed at
- * once and exclude nobody. To be preloaded.
+ * once and exclude nobody. With NOLOCK_ERRNO in the environment there are none: they fail with that
+ * number (ENOSYS, EOPNOTSUPP). To be preloaded.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* What a lock call on a good descriptor gives. */
+static int answer(void)
+{
+    const char *text = getenv("NOLOCK_ERRNO");
+    int number = 0;
+
+    for (; text != NULL && *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (*text - '0');
+    if (number == 0)
+        return 0;
+    errno = number;
+    return -1;
+}
+
 int flock(int fd, int operation)
 {
     (void)operation;
-    return fcntl(fd, F_GETFD) < 0 ? -1 : 0;
+    return fcntl(fd, F_GETFD) < 0 ? -1 : answer();
 }
 
 int fcntl(int fd, int cmd, ...)
@@ -26,9 +43,9 @@ int fcntl(int fd, int cmd, ...)
     case F_SETLK:
     case F_SETLKW:
     case F_OFD_SETLK:
-    case F_OFD_SETLKW: return 0;
+    case F_OFD_SETLKW: return answer();
     case F_GETLK:
-    case F_OFD_GETLK: ((struct flock *)arg)->l_type = F_UNLCK; return 0;
+    case F_OFD_GETLK: ((struct flock *)arg)->l_type = F_UNLCK; return answer();
     default: return (int)syscall(SYS_fcntl, fd, cmd, arg);
     }
 }

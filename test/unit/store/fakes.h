@@ -38,9 +38,11 @@ struct fakes {
     long filesystem;     /* f_type of all; 0: as it is */
     unsigned long mount; /* flags of statvfs that are added */
     int statvfs;
-    int dup;         /* fcntl(F_DUPFD_CLOEXEC) */
-    bool flock_lies; /* it succeeds for everybody */
-    unsigned syncs;  /* counted */
+    int dup;                       /* fcntl(F_DUPFD_CLOEXEC) */
+    bool flock_lies;               /* it succeeds for everybody */
+    unsigned syncs;                /* counted */
+    void (*before_cut)(void *ctx); /* called before each ftruncate */
+    void *cut_ctx;
 };
 
 static struct fakes fakes;
@@ -123,6 +125,8 @@ ssize_t pwrite(int fd, const void *buffer, size_t len, off_t offset)
 
 int ftruncate(int fd, off_t len)
 {
+    if (fakes.before_cut != NULL)
+        fakes.before_cut(fakes.cut_ctx);
     return fakes.ftruncate == 0 ? (int)syscall(SYS_ftruncate, fd, len)
                                 : fakes_answer(fakes.ftruncate);
 }

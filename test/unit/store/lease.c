@@ -164,6 +164,32 @@ static void a_holder_that_was_paused_finds_it_lost_when_it_wakes(void **state)
     stop(&b);
 }
 
+static void a_holder_whose_clock_stood_still_learns_of_its_successor_by_a_look(void **state)
+{
+    struct scratch *s = *state;
+    struct host a;
+    struct host b;
+
+    host_start(s, &a, "a", 0, false);
+    host_start(s, &b, "b", 0, false);
+    assert_true(try(s, &a));
+    assert_false(lease_lost_by_a_look(a.lease));
+    for (int i = 0; i < 20 && b.lease == NULL; i++) {
+        (void)try(s, &b);
+        pass(&b, 1000);
+    }
+    assert_non_null(b.lease);
+    assert_false(lease_lost(a.lease));
+    assert_true(lease_lost_by_a_look(a.lease));
+    assert_true(lease_lost(a.lease));
+    lease_keeper_beat(a.keeper);
+    assert_false(lease_lost_by_a_look(b.lease));
+    lease_release(&a.lease);
+    assert_string_equal(on_disk(s).host, "b");
+    stop(&a);
+    stop(&b);
+}
+
 static void a_holder_that_could_not_renew_for_half_the_time_stops_by_itself(void **state)
 {
     struct scratch *s = *state;
@@ -340,6 +366,7 @@ int main(void)
         SCRATCH_TEST(a_holder_that_provably_died_is_taken_over_at_once),
         SCRATCH_TEST(nothing_is_proved_where_flock_lies_or_by_another_boot),
         SCRATCH_TEST(a_holder_that_was_paused_finds_it_lost_when_it_wakes),
+        SCRATCH_TEST(a_holder_whose_clock_stood_still_learns_of_its_successor_by_a_look),
         SCRATCH_TEST(a_holder_that_could_not_renew_for_half_the_time_stops_by_itself),
         SCRATCH_TEST(a_waiter_that_was_paused_does_not_judge_by_its_own_absence),
         SCRATCH_TEST(a_lease_that_somebody_removed_or_replaced_is_lost),

@@ -139,6 +139,62 @@ static void what_a_live_holder_has_open_is_carried_over_into_a_file_of_our_own(v
     staging_close(&staging);
 }
 
+/* What a holder that was paused would do next, at the worst of moments. */
+struct waking {
+    struct scratch *scratch;
+    struct staging *staging;
+    int cuts;
+    int published;
+};
+
+static void publish_by_name(void *ctx)
+{
+    struct waking *w = ctx;
+
+    w->cuts++;
+    if (renameat(w->scratch->fd, w->staging->part, w->scratch->fd, "published") == 0)
+        w->published++;
+}
+
+static void what_is_cut_off_lies_under_no_name_that_its_holder_could_publish(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct waking waking = {.scratch = s, .staging = &old};
+    struct staging staging;
+
+    stage(s, &old, 0, 1000, 7);
+    stage(s, &old, 2 << 20, 1 << 20, 8);
+    fakes.before_cut = publish_by_name;
+    fakes.cut_ctx = &waking;
+    staging = opened(s, OURS, BIG);
+    fakes.before_cut = NULL;
+    assert_int_equal(waking.cuts, 2);
+    assert_int_equal(waking.published, 0);
+    assert_int_equal(staging.claims.len, 2);
+    staging_discard(&staging);
+    assert_int_equal(names(s), 0); /* nothing of the old one's either */
+    staging_close(&old);
+}
+
+static void a_file_that_its_holder_published_meanwhile_is_not_cut(void **state)
+{
+    struct scratch *s = *state;
+    struct staging old = opened(s, OLD, BIG);
+    struct stat st = {0};
+    struct staging staging;
+
+    stage(s, &old, 2 << 20, 1 << 20, 8);
+    fakes.renameat = ENOENT;
+    staging = opened(s, OURS, BIG);
+    assert_int_equal(staging.claims.len, 1);
+    assert_int_equal(fstat(old.fd, &st), 0);
+    assert_int_equal(st.st_size, BIG);
+    assert_int_equal(byte_at(&old, BIG - 1), 8);
+    staging_close(&staging);
+    staging_close(&old);
+}
+
 static void nothing_is_adopted_in_place_where_flock_lies(void **state)
 {
     struct scratch *s = *state;
@@ -609,6 +665,8 @@ int main(void)
         SCRATCH_TEST(a_new_file_is_preallocated_and_claims_nothing),
         SCRATCH_TEST(a_dead_holder_s_file_is_adopted_in_place),
         SCRATCH_TEST(what_a_live_holder_has_open_is_carried_over_into_a_file_of_our_own),
+        SCRATCH_TEST(what_is_cut_off_lies_under_no_name_that_its_holder_could_publish),
+        SCRATCH_TEST(a_file_that_its_holder_published_meanwhile_is_not_cut),
         SCRATCH_TEST(nothing_is_adopted_in_place_where_flock_lies),
         SCRATCH_TEST(what_is_carried_over_is_the_same_without_copy_file_range),
         SCRATCH_TEST(claims_beyond_the_end_of_a_cut_file_are_not_carried_over),
