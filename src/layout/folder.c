@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "sys/file.h"
@@ -13,11 +15,26 @@ int folder_hostile(struct err *err, const struct layout_place *p, const char *wh
     return err_hint(err, "look who made it; remove it, and pull again");
 }
 
-int folder_refused(struct err *err, const struct layout_place *p, const char *name)
+int folder_refused(struct err *err, const struct layout_place *p, const char *where)
 {
     if (err->sys == ELOOP || err->sys == ENOTDIR || err->sys == EXDEV)
-        return folder_hostile(err, p, name, "should be a directory of its own, and is not");
+        return folder_hostile(err, p, where, "should be a directory of its own, and is not");
     return err_wrap(err, "%s", p->shown);
+}
+
+/* The path of name in the open directory dirfd, beneath the store. */
+static const char *path_in_store(const struct layout_place *p, int dirfd, const char *name)
+{
+    char store[PATH_MAX];
+    char dir[PATH_MAX];
+    size_t len;
+
+    if (!file_path_of(store, p->store.fd) || !file_path_of(dir, dirfd))
+        return name;
+    len = strlen(store);
+    if (strncmp(dir, store, len) != 0 || dir[len] != '/')
+        return name;
+    return str_format(p->arena, "%s/%s", dir + len + 1, name);
 }
 
 int folder_open(int *ret_fd, const struct layout_place *p, int dirfd, const char *name, bool make,
@@ -36,7 +53,7 @@ int folder_open(int *ret_fd, const struct layout_place *p, int dirfd, const char
         fd = file_open(dirfd, name, flags, 0, &why);
     if (fd < 0) {
         *err = why;
-        return folder_refused(err, p, name);
+        return folder_refused(err, p, path_in_store(p, dirfd, name));
     }
     *ret_fd = fd;
     return 0;

@@ -13,8 +13,11 @@
 int folder_hostile(struct err *err, const struct layout_place *p, const char *where,
                    const char *what);
 
-/* Of an error of file_open() for a folder: a link where none may be is hostile. Returns -1. */
-int folder_refused(struct err *err, const struct layout_place *p, const char *name);
+/*
+ * Of an error of file_open() for a folder, where being its path beneath the store: a link where
+ * none may be is hostile. Returns -1.
+ */
+int folder_refused(struct err *err, const struct layout_place *p, const char *where);
 
 /*
  * Opens the directory name beneath dirfd, which may not be a link. Missing: made if make is set,

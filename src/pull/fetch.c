@@ -1,5 +1,7 @@
 #include "pull/fetch.h"
 
+#include <sys/stat.h>
+
 #include "pull/claim.h"
 #include "pull/item.h"
 #include "pull/tell.h"
@@ -218,6 +220,17 @@ static bool mend(struct run *run, struct survey_item *item, const struct err *wh
     return true;
 }
 
+/* What is staged stays for the next run, but for bytes that proved wrong and what has none. */
+static void put_away(struct staging *staged, const struct err *why)
+{
+    struct stat st;
+
+    if (why->code == ERR_DIGEST || (fstat(staged->fd, &st) == 0 && st.st_size == 0))
+        staging_discard(staged);
+    else
+        staging_close(staged);
+}
+
 static void on_failed(struct run *run, struct survey_item *item, const struct err *why)
 {
     run->open--;
@@ -226,7 +239,7 @@ static void on_failed(struct run *run, struct survey_item *item, const struct er
     if (item->hashing)
         fd_close(&item->found.fd);
     else
-        staging_close(&item->staging);
+        put_away(&item->staging, why);
     claim_leave(run->job, item, false);
     item->hashing = false;
     item->state = SURVEY_ABSENT;

@@ -52,6 +52,10 @@ int lease_file_read(struct lease_file *out, int dirfd, const char *name, struct 
         *out = f;
         return 0;
     }
+    if (f.fd < 0 && errno == ELOOP) {
+        (void)err_set(err, ERR_LIMIT, "the lease %s is a link, which none ever is", name);
+        return err_hint(err, "look who made it; remove it, and pull again");
+    }
     if (f.fd < 0)
         return file_err(err, "cannot read the lease %s", name);
     len = read_start(f.fd, text);

@@ -27,18 +27,6 @@ struct opening {
     struct staging s;
 };
 
-/* The directory's path, for messages. */
-static const char *path_of(char out[static PATH_MAX], int dirfd)
-{
-    char link[64];
-    ssize_t len;
-
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dirfd);
-    len = readlink(link, out, PATH_MAX - 1);
-    out[len < 0 ? 0 : len] = '\0';
-    return len <= 0 ? "the volume" : out;
-}
-
 static int no_space(const struct opening *o, uint64_t needed, int sys, struct err *err)
 {
     char path[PATH_MAX];
@@ -49,7 +37,8 @@ static int no_space(const struct opening *o, uint64_t needed, int sys, struct er
 
     if (volume_space(&space, o->dirfd, &ignored) < 0)
         space.free_bytes = 0;
-    err_set(err, ERR_NO_SPACE, "%s: needs %s, has %s free%s", path_of(path, o->dirfd),
+    err_set(err, ERR_NO_SPACE, "%s: needs %s, has %s free%s",
+            file_path_of(path, o->dirfd) ? path : "the volume",
             num_format_size(needed_text, needed), num_format_size(free_text, space.free_bytes),
             sys == EDQUOT || strcmp(space.limit, "quota") == 0 ? " (disk quota)" : "");
     err->sys = sys;

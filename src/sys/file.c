@@ -136,9 +136,11 @@ int file_open(int dirfd, const char *path, int flags, mode_t mode, struct err *e
         fd = open_walking(dirfd, path, flags, mode);
     if (fd >= 0)
         return fd;
-    if (errno == EXDEV)
-        return file_err(err, "%s leads out of its directory", path);
-    return file_err(err, "%s", path);
+    if (errno != EXDEV)
+        return file_err(err, "%s", path);
+    (void)err_set(err, ERR_LIMIT, "%s leads out of its directory", path);
+    err->sys = EXDEV;
+    return err_hint(err, "look who made the link; remove it, and pull again");
 }
 
 int file_open_dir(int dirfd, const char *path, struct err *err)
@@ -429,6 +431,17 @@ mode_t file_umask(void)
     mask = umask(0777);
     (void)umask(mask);
     return mask;
+}
+
+bool file_path_of(char out[static PATH_MAX], int fd)
+{
+    char link[64];
+    ssize_t len;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, out, PATH_MAX - 1);
+    out[len < 0 ? 0 : len] = '\0';
+    return len > 0;
 }
 
 void file_random_hex(char *out, size_t n)

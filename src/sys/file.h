@@ -4,12 +4,15 @@
  * Every function takes the store's directory descriptor and a path relative to it, which is
  * resolved by openat2(RESOLVE_BENEATH), so that no link planted inside leads outside. Where the
  * kernel has no openat2 (before 5.6, or a seccomp filter: ENOSYS, EPERM) the path is walked segment
- * by segment with O_NOFOLLOW. Errors are ERR_VOLUME (ENOSPC and EDQUOT: ERR_NO_SPACE), and name the
- * path and the errno's text; a missing file is err->sys == ENOENT.
+ * by segment with O_NOFOLLOW. Errors are ERR_VOLUME (ENOSPC and EDQUOT: ERR_NO_SPACE; a path that
+ * leads out: ERR_LIMIT and EXDEV), and name the path and the errno's text; a missing file is
+ * err->sys == ENOENT.
  */
 #ifndef SYS_FILE_H
 #define SYS_FILE_H
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -55,6 +58,10 @@ void file_sweep(int dirfd, const char *tmpdir);
 
 /* fsync of the directory that holds path; filesystems that refuse it (EINVAL, EROFS) are fine. */
 int file_sync_dir(int dirfd, const char *path, struct err *err) MUST_CHECK;
+
+/* Where an open file or directory lies now, as /proc tells it, for messages; false if it does not.
+ */
+bool file_path_of(char out[static PATH_MAX], int fd);
 
 /* Sets ERR_NO_SPACE for ENOSPC and EDQUOT, else ERR_VOLUME, from errno. Returns -1. */
 int file_err(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);

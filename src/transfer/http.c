@@ -437,7 +437,8 @@ static int exchange(struct http_client *c, struct asking *q, struct arena *a, st
         slow = judge(c, q, &what, &status, a);
     if (is_streaming(c) && !c->too_long && end_stream(c, q, slow, err) < 0)
         return -1;
-    if (c->too_long || c->request.too_many_headers)
+    /* libcurl's word for a line of headers beyond its limit; our own memory never runs out here. */
+    if (c->too_long || c->request.too_many_headers || c->result == CURLE_OUT_OF_MEMORY)
         return err_set(err, ERR_LIMIT, "%s: the answer is longer than it may be",
                        url_authority(a, &q->url));
     if (slow == NULL)

@@ -1,6 +1,8 @@
 """What a volume holds, as its readers see it: for tests that kill, fill and break things."""
 import hashlib
+import os
 import pathlib
+import stat
 import time
 
 from conftest import SLOW, sha256_of
@@ -46,6 +48,21 @@ def assert_no_leftovers(volume, repo):
     receipts = pathlib.Path(volume) / ".hostler"
     left += sorted(p.name for p in receipts.rglob("tmp-*"))
     assert left == [], f"left behind: {left}"
+
+
+def everything(top):
+    """path -> kind, mode, bytes or link of all that lies beneath: to compare before and after"""
+    found = {}
+    for path in [top, *sorted(top.rglob("*"))]:
+        st = path.lstat()
+        what = {stat.S_IFLNK: lambda p: os.readlink(p), stat.S_IFREG: sha256_of}.get(stat.S_IFMT(st.st_mode))
+        found[path.relative_to(top).as_posix()] = (oct(st.st_mode), what(path) if what else None)
+    return found
+
+
+def changes(before, after):
+    """the paths that differ between two of everything()"""
+    return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 
 def wait_until(holds, timeout=20):

@@ -293,7 +293,7 @@ static void a_name_that_is_no_file_is_an_error(void **state)
 
     host_start(s, &b, "b", 0, true);
     assert_int_equal(symlinkat("/etc/passwd", s->fd, NAME), 0);
-    assert_int_equal(try_for_error(s, &b), ERR_VOLUME);
+    assert_int_equal(try_for_error(s, &b), ERR_LIMIT);
     assert_int_equal(unlinkat(s->fd, NAME, 0), 0);
     assert_int_equal(mkdirat(s->fd, NAME, 0700), 0);
     assert_int_equal(
