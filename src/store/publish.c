@@ -33,7 +33,11 @@ static int sync_one(const struct publish_item *item, struct err *err)
     return file_err(err, "%s: cannot sync", item->to);
 }
 
-/* One sync for each filesystem that the items lie on. False: try them singly. */
+/*
+ * One sync for each filesystem that the items lie on. False: try them singly. That is so on file
+ * servers: FUSE passes no syncfs on, and before Linux 5.8 none told of bytes that a server had
+ * taken and lost, while each file's own sync always does.
+ */
 static bool sync_together(const struct publish_item *items, size_t count)
 {
     dev_t synced = 0;
@@ -41,7 +45,7 @@ static bool sync_together(const struct publish_item *items, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct stat st;
 
-        if (fstat(items[i].fd, &st) < 0)
+        if (fstat(items[i].fd, &st) < 0 || !volume_is_local(items[i].fd))
             return false;
         if (i > 0 && st.st_dev == synced)
             continue;

@@ -1,8 +1,9 @@
 /*
  * Publishing: from staging to the name that readers use.
  *
- * Group commit: many files are synced together (fdatasync for a few, syncfs for many) and then
- * renamed, so that what is visible was synced first and 2,000 small files do not cost 2,000 syncs.
+ * Group commit: files are synced together (fdatasync for a few, and on file servers; syncfs for
+ * many on a local disk) and then renamed, so that what is visible was synced first and 2,000 small
+ * files do not cost 2,000 syncs.
  */
 #ifndef STORE_PUBLISH_H
 #define STORE_PUBLISH_H

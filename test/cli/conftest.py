@@ -507,6 +507,48 @@ def tmpfs(mount_namespace, volume):
     return lambda options: [*mount_namespace, "sh", "-c", MOUNT, "sh", options, volume]
 
 
+@pytest.fixture
+def oddfs(tmp_path):
+    """oddfs(folder, "late=5", "no-link", ...) mounts the folder as test/tools/oddfs.c does: the Path of the mount"""
+    program = pathlib.Path(hostler_binary()).parent / "test" / "tools" / "oddfs"
+    if not program.exists():
+        pytest.skip("oddfs is not built: libfuse3-dev is missing")
+    running = []
+
+    def mount(folder, *options):
+        point = tmp_path / f"mount{len(running)}"
+        point.mkdir()
+        child = Running([str(program), str(folder), str(point), *options], dict(os.environ))
+        running.append((point, child))
+        end = time.monotonic() + 20 * SLOW
+        while not os.path.ismount(point):
+            if child.process.poll() is not None:
+                pytest.skip(f"no FUSE here: {child.finish().stderr.strip()}")
+            assert time.monotonic() < end, "the filesystem does not come up"
+            time.sleep(0.005)
+        return point
+
+    yield mount
+    for point, child in running:
+        subprocess.run(["umount", "--lazy", str(point)], capture_output=True, timeout=60)
+        child.finish(10)
+
+
+@pytest.fixture
+def btrfs(tmp_path):
+    """the Path of a small btrfs, where files can share their bytes"""
+    image, point = tmp_path / "btrfs.image", tmp_path / "btrfs"
+    point.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(256 << 20)
+    subprocess.run(["mkfs.btrfs", "--quiet", str(image)], check=True, capture_output=True, timeout=60)
+    done = subprocess.run(["mount", "-o", "loop", str(image), str(point)], capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        pytest.skip(f"no btrfs on a loop device here: {done.stderr.strip()}")
+    yield point
+    subprocess.run(["umount", "--lazy", str(point)], check=True, timeout=60)
+
+
 @pytest.fixture(scope="session")
 def minilm():
     """the folder of the small real model, sentence-transformers/all-MiniLM-L6-v2"""
