@@ -21,9 +21,9 @@
 #include "digest/digest.h"
 #include "err/err.h"
 #include "mem/arena.h"
+#include "store/formats.h"
 #include "text/str.h"
 
-#define JOURNAL_FORMAT    1
 #define JOURNAL_RANGE_MAX ((uint32_t)1 << 20) /* longest range of one record */
 #define JOURNAL_HEADER    64
 #define JOURNAL_RECORD    24

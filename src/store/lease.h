@@ -25,10 +25,10 @@
 #include <stdint.h>
 
 #include "err/err.h"
+#include "store/formats.h"
 #include "sys/clock.h"
 #include "text/str.h"
 
-#define LEASE_FORMAT    1U
 #define LEASE_TOKEN     16 /* hex digits of the holder's random token */
 #define LEASE_BYTES_MAX ((size_t)4096)
 

@@ -23,9 +23,9 @@
 #include "err/err.h"
 #include "mem/arena.h"
 #include "model/manifest.h"
+#include "store/formats.h"
 #include "store/volume.h"
 
-#define RECEIPT_FORMAT    1
 #define RECEIPT_BYTES_MAX ((size_t)64 << 20)
 
 /* ---- blobs: one record file for each folder of blobs ---- */

@@ -24,7 +24,7 @@
 
 struct staging {
     int fd;
-    int dirfd; /* of the staging directory; the caller's, open as long as this */
+    int dirfd;      /* of the staging directory; the caller's, open as long as this */
     char part[128]; /* names beneath the staging directory */
     char journal_name[128];
     struct journal *journal;
