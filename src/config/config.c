@@ -9,6 +9,7 @@
 #include "config/file.h"
 #include "config/log.h"
 #include "config/place.h"
+#include "sys/secret.h"
 #include "text/vec.h"
 
 #define DEFAULT_FILE   "/etc/hostler/hostler.yaml"
@@ -191,6 +192,8 @@ static int set_token(struct config *c, struct loading *l, struct err *err)
         (at[VAR_HF_HOME] != NULL &&
          place_expand(&env.hf_home, a, variables, at[VAR_HF_HOME], "HF_HOME", err) < 0))
         return -1;
+    if (env.hf_token != NULL || env.hugging_face_hub_token != NULL)
+        secret_held(); /* in the environment, whether it is used or not */
     c->source.hf_token = env;
     return 0;
 }

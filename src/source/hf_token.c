@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "sys/fd.h"
+#include "sys/secret.h"
 #include "text/num.h"
 #include "text/str.h"
 
@@ -146,6 +147,8 @@ int hf_token_find(const char **ret_token, const char **ret_from, struct arena *a
         (from_variables(&token, &from, a, env, err) < 0 ||
          (!is_set(token) && from_files(&token, &from, a, env, err) < 0)))
         return -1;
+    if (is_set(token))
+        secret_held();
     *ret_token = is_set(token) ? token : NULL;
     *ret_from = is_set(token) ? from : NULL;
     return 0;

@@ -5,6 +5,7 @@
 #include "json/json.h"
 #include "source/challenge.h"
 #include "source/refusal.h"
+#include "sys/secret.h"
 #include "text/buf.h"
 
 #define ANSWER_BYTES_MAX ((size_t)64 << 10)
@@ -30,6 +31,7 @@ const char *ollama_token_now(struct ollama_token *t, unsigned *ret_serial)
 
 static void set(struct ollama_token *t, const char *authorization)
 {
+    secret_held();
     (void)pthread_mutex_lock(&t->lock);
     t->authorization = authorization;
     t->serial++;

@@ -6,15 +6,19 @@ nothing from there, and leaves the volume as it was where the origin is to blame
 import concurrent.futures
 import json
 import os
+import pathlib
 import re
 import shutil
+import signal
 import socket
+import subprocess
 import threading
 
 import pytest
 from conftest import sha256_of
 from test_hf_mirror import COMMIT, LFS, OID, Origin, entry, hub_of, origin
-from volume import assert_complete, changes, everything, git_blob_id
+from test_pull import let_through
+from volume import assert_complete, changes, everything, git_blob_id, wait_until
 
 __all__ = ["origin"]        # the fixture
 REPO, FOLDER = "org/model", "models--org--model"
@@ -313,3 +317,50 @@ def test_the_next_page_of_a_listing_is_asked_of_the_hub_alone(hostler, recorder,
     assert got.rc in (3, 5), got.stderr
     assert len(hub.asked) > len(PLACES), "no next page was asked for"
     assert recorder.heard == []
+
+
+# ------------------------------------------------------------------ what a crash leaves
+
+@pytest.fixture
+def slow_hub(hub, models):
+    models.small(REPO, weights=6_000_000)
+    return hub("--rate", 2_000_000, "--private", f"{REPO}:{TOKEN}")
+
+
+def held_back(hostler, slow_hub, folder, **more):
+    """a pull in the midst of its download, with the token in its environment and in its requests"""
+    child = hostler.start_pull(f"hf:{REPO}", hub=slow_hub, cwd=folder, env={"HF_TOKEN": TOKEN, "LOG_FILE": "/dev/null"}, **more)
+    wait_until(lambda: len(slow_hub.log("api", settle=False)) > 4)
+    return child
+
+
+def test_no_crash_leaves_a_token(hostler, slow_hub, tmp_path):
+    """A core of a pull that holds one is not written; that of a program that does not is, and has its environment."""
+    pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    if not re.fullmatch(r"[\w.%-]+", pattern):
+        pytest.skip(f"cores do not go to the working directory here, but to {pattern}")
+    folder, control = tmp_path / "ours", tmp_path / "control"
+    folder.mkdir()
+    control.mkdir()
+    all_of_it = ["prlimit", "--core=unlimited"]
+    child = held_back(hostler, slow_hub, folder, wrap=all_of_it)
+    child.signal(signal.SIGABRT)
+    assert child.finish().rc == -signal.SIGABRT
+    other = hostler.start("300", wrap=all_of_it, argv0="sleep", cwd=control, env={"HF_TOKEN": TOKEN})
+    wait_until(lambda: pathlib.Path(f"/proc/{other.pid}/comm").read_text() == "sleep\n")
+    other.signal(signal.SIGABRT)
+    other.finish()
+    cores = {where: [p for p in where.iterdir() if TOKEN.encode() in p.read_bytes()] for where in (folder, control)}
+    assert len(cores[control]) == 1, "this machine writes no cores"
+    assert cores[folder] == [] and list(folder.iterdir()) == []
+
+
+def test_others_of_the_same_uid_cannot_look_into_a_pull_with_a_token(root, hostler, slow_hub, volume, tmp_path):
+    os.chown(volume, 4711, 4711)
+    let_through(volume)
+    as_somebody = ["setpriv", "--reuid=4711", "--regid=4711", "--clear-groups"]
+    child = held_back(hostler, slow_hub, "/", wrap=as_somebody)
+    for file in ("environ", "mem", "maps"):
+        done = subprocess.run([*as_somebody, "head", "-c", "1", f"/proc/{child.pid}/{file}"], capture_output=True, timeout=60)
+        assert done.returncode != 0 and b"Permission denied" in done.stderr, file
+    assert child.finish().rc == 0, "and it can still do its work"
