@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,6 +42,15 @@ static ssize_t read_start(int fd, char text[static LEASE_BYTES_MAX])
     return (ssize_t)len;
 }
 
+static int refuse_link(int dirfd, const char *name, struct err *err)
+{
+    char dir[PATH_MAX];
+
+    (void)err_set(err, ERR_LIMIT, "%s/%s is a link, which no lease ever is",
+                  file_path_of(dir, dirfd) ? dir : "the staging folder", name);
+    return err_hint(err, "look who made it; remove it, and pull again");
+}
+
 int lease_file_read(struct lease_file *out, int dirfd, const char *name, struct err *err)
 {
     LEASE_FILE_SCOPED f = {.fd = -1};
@@ -52,10 +62,8 @@ int lease_file_read(struct lease_file *out, int dirfd, const char *name, struct 
         *out = f;
         return 0;
     }
-    if (f.fd < 0 && errno == ELOOP) {
-        (void)err_set(err, ERR_LIMIT, "the lease %s is a link, which none ever is", name);
-        return err_hint(err, "look who made it; remove it, and pull again");
-    }
+    if (f.fd < 0 && errno == ELOOP)
+        return refuse_link(dirfd, name, err);
     if (f.fd < 0)
         return file_err(err, "cannot read the lease %s", name);
     len = read_start(f.fd, text);
