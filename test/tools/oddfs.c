@@ -27,10 +27,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "sys/flock.h"
+#include "text/num.h"
+#include "text/str.h"
 
 enum locks { LOCKS_WORK, LOCKS_NONE, LOCKS_MISSING };
 
@@ -352,15 +355,21 @@ static const struct fuse_operations operations = {
 
 static bool take_option(struct odd *o, const char *text)
 {
-    const char *value = strchr(text, '=');
-    size_t len = value == NULL ? strlen(text) : (size_t)(value - text);
+    struct str value = str_from(text);
+    struct str name;
+    uint64_t number = 0;
+    struct err ignored = {0};
+    bool numbered =
+        str_cut(&value, '=', &name) && num_parse_u64(&number, value, INT32_MAX, &ignored) == 0;
 
-    if (strncmp(text, "late", len) == 0 && value != NULL)
-        o->late_s = strtod(value + 1, NULL);
-    else if (strncmp(text, "full", len) == 0 && value != NULL)
-        o->full_bytes = strtoll(value + 1, NULL, 10);
-    else if (strcmp(text, "locks=none") == 0 || strcmp(text, "locks=missing") == 0)
-        o->locks = value[1] == 'n' ? LOCKS_NONE : LOCKS_MISSING;
+    if (numbered && str_eqz(name, "late"))
+        o->late_s = (double)number;
+    else if (numbered && str_eqz(name, "full"))
+        o->full_bytes = (int64_t)number;
+    else if (strcmp(text, "locks=none") == 0)
+        o->locks = LOCKS_NONE;
+    else if (strcmp(text, "locks=missing") == 0)
+        o->locks = LOCKS_MISSING;
     else if (strcmp(text, "no-symlink") == 0)
         o->no_symlink = true;
     else if (strcmp(text, "no-link") == 0)
