@@ -450,9 +450,11 @@ def with_preload(env, name):
 
 
 class Faulty:
-    """The environment that lets the n-th call on files of the volume fail (test/preload/faulty.c)."""
+    """The environment that lets the n-th call on files of the volume fail, or with error="KILL" be the
+    last one of its process (test/preload/faulty.c)."""
 
-    KINDS = {"write": "w", "space": "s", "sync": "y", "name": "n", "create": "c", "link": "l", "symlink": "k"}
+    KINDS = {"write": "w", "space": "s", "sync": "y", "name": "n", "create": "c", "link": "l", "symlink": "k",
+             "unlink": "u", "mode": "m"}
 
     def __init__(self, folder, volume):
         self.file, self.volume = folder / "calls", volume
@@ -461,7 +463,7 @@ class Faulty:
         self.file.unlink(missing_ok=True)
         return {"LD_PRELOAD": preload("faulty"), "FAULTY_BENEATH": self.volume, "FAULTY_NTH": nth,
                 "FAULTY_KIND": "".join(self.KINDS[k] for k in kinds), "FAULTY_AFTER": int(after),
-                "FAULTY_ERRNO": getattr(errno, error), "FAULTY_LOG": self.file}
+                "FAULTY_ERRNO": 0 if error == "KILL" else getattr(errno, error), "FAULTY_LOG": self.file}
 
     def calls(self):
         """what was counted in the run before: "pwrite /volume/a" or "pwrite /volume/a FAILS" """

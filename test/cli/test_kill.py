@@ -1,6 +1,6 @@
 """kill -9 at random moments: nothing wrong is ever visible, and little is fetched twice.
 
-A hundred kills, eight lanes at once on small files. The stand-in pins SO_SNDBUF and the client
+A hundred kills for each source, eight lanes at once on small files. The stand-in pins SO_SNDBUF and the client
 SO_RCVBUF, or bytes that lie unread in the kernel at a kill would blur the count.
 """
 import concurrent.futures
@@ -8,7 +8,7 @@ import random
 
 import pytest
 from conftest import SLOW
-from volume import assert_complete, assert_no_leftovers, assert_nothing_wrong
+from volume import SOURCES
 
 KILLS, LANES = 100, 8
 SOCKET = 64 << 10
@@ -20,8 +20,8 @@ SLACK = 1 * MIB
 class Lane:
     """One model on one volume, killed until it is complete, then begun anew."""
 
-    def __init__(self, hostler, origin, tmp_path, number, wanted, bound):
-        self.hostler, self.origin, self.wanted, self.bound = hostler, origin, wanted, bound
+    def __init__(self, source, hostler, origin, tmp_path, number, wanted, bound):
+        self.source, self.hostler, self.origin, self.wanted, self.bound = source, hostler, origin, wanted, bound
         self.repo, self.top, self.rounds = f"org/lane{number}", tmp_path, 0
         self.random = random.Random(number)
         self.begin()
@@ -33,19 +33,17 @@ class Lane:
         self.volume.mkdir()
 
     def sent(self):
-        name = f"/{self.repo}/"
-        return sum(r["sent"] for r in self.origin.log(settle=False)
-                   if name in r["path"] and ("/resolve/" in r["path"] or "/resolve-cache/" in r["path"] or r["port"] == "cdn"))
+        return self.source.sent(self.origin, self.repo)
 
     def start(self, *more):
-        return self.hostler.start_pull(f"hf:{self.repo}", *more, "--takeover", "1s", "-j", "2", hub=self.origin,
+        return self.hostler.start_pull(self.source.reference(self.repo), *more, "--takeover", "1s", "-j", "2", hub=self.origin,
                                        volume=self.volume, env={"HOSTLER_TEST_RCVBUF": SOCKET})
 
     def finish(self):
         """a last run that is left alone, then the count"""
         got = self.start().finish()
         assert got.rc == 0, got.stderr
-        assert_complete(self.volume, self.repo, self.wanted)
+        self.source.assert_complete(self.volume, self.repo, self.wanted)
         return got
 
     def check_swept(self, last):
@@ -53,7 +51,7 @@ class Lane:
         instant start holds none, so one that has to be is asked for."""
         if "Published" not in last.stderr:
             assert self.start("--force").finish().rc == 0
-        assert_no_leftovers(self.volume, self.repo)
+        self.source.assert_no_leftovers(self.volume, self.repo)
 
     def check_bytes(self):
         size = sum(p.stat().st_size for p in self.wanted.values())
@@ -70,7 +68,7 @@ class Lane:
         except Exception as late:  # subprocess.TimeoutExpired: it is still at it, as it should be
             assert type(late).__name__ == "TimeoutExpired"
         done = child.kill()
-        assert_nothing_wrong(self.volume, self.repo, self.wanted)
+        self.source.assert_nothing_wrong(self.volume, self.repo, self.wanted)
         if done.rc == 0:
             return False
         assert done.rc == -9, done.stderr
@@ -79,7 +77,7 @@ class Lane:
 
     def run(self, kills, longest):
         total = 0
-        for _ in range(kills * 3):
+        for _ in range(kills * 10):
             if total == kills:
                 break
             if self.kill_once(longest):
@@ -100,15 +98,16 @@ PACES = [("5 MB/s", 2_500_000, 1.6, 2_500_000 + 2 * (4 * SOCKET + 256 * 1024)),
          ("full speed", None, 0.25, 32 * MIB)]
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 @pytest.mark.parametrize("pace,rate,longest,bound", PACES, ids=[p[0] for p in PACES])
 def test_a_kill_costs_half_a_second_of_bytes_and_shows_nothing_wrong(
-        hub, models, hostler, tmp_path, pace, rate, longest, bound):
+        source, hub, models, hostler, tmp_path, pace, rate, longest, bound):
     weights = 7_000_000 if rate else 24_000_000
     for i in range(LANES):
         models.small(f"org/lane{i}", weights=weights, shards=3, seed=i)
     more = ["--rate", rate] if rate else []
     origin = hub("--sndbuf", SOCKET, *more)
-    lanes = [Lane(hostler, origin, tmp_path, i, models.files(f"org/lane{i}"), bound) for i in range(LANES)]
+    lanes = [Lane(source, hostler, origin, tmp_path, i, models.files(f"org/lane{i}"), bound) for i in range(LANES)]
     each = -(-KILLS // 2 // LANES)
     with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
         kills = list(pool.map(lambda lane: lane.run(each, longest), lanes))

@@ -106,6 +106,41 @@ except OSError as e:
     assert faulty.calls() == ([f"{name} {volume}/b FAILS"] if name else [])
 
 
+@pytest.mark.parametrize("kind, call, name", [
+    ("unlink", "os.unlink(a)", "unlink a"), ("unlink", "os.unlink('a', dir_fd=d)", "unlinkat a"),
+    ("unlink", "os.rmdir(c)", "rmdir c"), ("mode", "os.fchmod(os.open(a, os.O_RDONLY), 0o600)", "fchmod a"),
+    ("mode", "os.fchown(os.open(a, os.O_RDONLY), -1, -1)", "fchown a"),
+    ("write", "os.pwrite(os.open(a, os.O_WRONLY), b'x', 0)", "pwrite a"), ("name", "os.rename(a, b)", "rename b"),
+])
+def test_the_nth_call_is_done_and_is_the_last_of_its_process(faulty, volume, kind, call, name):
+    (volume / "a").touch()
+    (volume / "c").mkdir()
+    env = {k: str(v) for k, v in {**os.environ, **faulty.env(nth=1, error="KILL", kinds=(kind,))}.items()}
+    code = "import os, sys; v = sys.argv[1]; a, b, c, d = v + '/a', v + '/b', v + '/c', os.open(v, os.O_RDONLY)"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{call}\nprint('alive')", volume], env=env,
+                          capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (-9, b"")
+    assert faulty.calls() == [f"{name.split()[0]} {volume}/{name.split()[1]} FAILS"]
+    was_done = {"unlink": not (volume / "a").exists() or not (volume / "c").exists(),
+                "write": (volume / "a").read_bytes() == b"x" if (volume / "a").exists() else False,
+                "name": (volume / "b").exists(), "mode": True}
+    assert was_done[kind]
+
+
+# What can change a file or a name and has no function in faulty.c.
+UNSEEN = ("creat,truncate,utime,utimes,futimesat,utimensat,chmod,fchmodat,chown,lchown,fchownat,mknod,mknodat,"
+          "setxattr,lsetxattr,fsetxattr,removexattr,lremovexattr,fremovexattr,sendfile,splice,tee,sync,sync_file_range,"
+          "io_setup,io_submit,io_uring_setup")
+
+
+def test_a_pull_uses_no_call_that_would_not_be_counted(hostler, hub, models, tmp_path):
+    models.small("org/m", weights=2_000_000)
+    log = tmp_path / "strace"
+    got = hostler.pull("hf:org/m", hub=hub(), wrap=["strace", "-f", "-qq", "-e", f"trace={UNSEEN}", "-o", log])
+    assert got.rc == 0, got.stderr
+    assert [line for line in log.read_text().splitlines() if "---" not in line and "+++" not in line] == []
+
+
 def test_locks_exclude_nobody_on_a_mount_without_them(nolock, tmp_path):
     file = tmp_path / "lock"
     file.touch()

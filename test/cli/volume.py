@@ -3,6 +3,7 @@ import hashlib
 import os
 import pathlib
 import stat
+import struct
 import time
 
 from conftest import SLOW, sha256_of
@@ -71,3 +72,46 @@ def wait_until(holds, timeout=20):
     while not holds():
         assert time.monotonic() < end, "what was waited for did not come"
         time.sleep(0.005)
+
+
+def claimed_bytes(folder):
+    """what the journals in a staging folder claim of the parts beside them (doc/volume.md, Journals)"""
+    claimed = 0
+    for journal in pathlib.Path(folder).glob("*.journal"):
+        if journal.with_suffix(".part").exists():
+            records = journal.read_bytes()[64:]
+            spans = [struct.unpack_from("<QI", records, at) for at in range(0, len(records) - 23, 24)]
+            claimed += sum(dict(spans).values())
+    return claimed
+
+
+class HuggingFace:
+    """A source and its layout, for tests that run over each of SOURCES: `models.files(repo)` are what it serves."""
+    name = "hf"
+    assert_nothing_wrong = staticmethod(assert_nothing_wrong)
+    assert_complete = staticmethod(assert_complete)
+    assert_no_leftovers = staticmethod(assert_no_leftovers)
+
+    @staticmethod
+    def reference(repo):
+        return f"hf:{repo}"
+
+    @staticmethod
+    def staging(volume, repo):
+        return hub_folder(volume) / f"models--{repo.replace('/', '--')}" / ".hostler"
+
+    @staticmethod
+    def published_bytes(volume, repo):
+        blobs = hub_folder(volume) / f"models--{repo.replace('/', '--')}" / "blobs"
+        return sum(p.stat().st_size for p in blobs.glob("*") if "." not in p.name)
+
+    @staticmethod
+    def sent(origin, repo):
+        """bytes of the repo's files that the origin gave to the network so far"""
+        link = f"/{hashlib.md5(repo.encode()).hexdigest()[:24]}/"       # how the stand-in's CDN names a repo
+        return sum(r["sent"] for r in origin.log(settle=False)
+                   if r["port"] == "cdn" and link in r["path"]
+                   or f"/{repo}/" in r["path"] and ("/resolve/" in r["path"] or "/resolve-cache/" in r["path"]))
+
+
+SOURCES = [HuggingFace]

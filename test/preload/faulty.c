@@ -1,13 +1,14 @@
 /*
- * A disk that fails: the n-th call of a kind on files beneath a directory gives an error. To be
- * preloaded; conftest.py sets the environment it reads:
+ * A disk that fails: the n-th call of a kind on files beneath a directory gives an error, or is the
+ * last thing its process does. To be preloaded; conftest.py sets the environment it reads:
  *
  *     FAULTY_BENEATH  the directory; other files are left alone
  *     FAULTY_KIND     letters: w write, s space (fallocate, ftruncate), y sync, n names (rename,
- *                     link, symlink, mkdir), l link alone, k symlink alone, c creating a file
+ *                     link, symlink, mkdir), l link alone, k symlink alone, c creating a file,
+ *                     u unlink (rmdir too), m mode (fchmod, fchown)
  *     FAULTY_NTH      which call of these kinds fails, from 1; 0: none
  *     FAULTY_AFTER    1: all later ones fail too, as on a full disk
- *     FAULTY_ERRNO    the error's number
+ *     FAULTY_ERRNO    the error's number; 0: the call is done, and then the process is killed
  *     FAULTY_LOG      gets one line for each call of these kinds: its name and the file
  *
  * All threads of one process share the count; its children count anew.
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,12 +33,16 @@
 
 static atomic_int calls;
 
+/* The next system call of this thread is the last one of its process. */
+static _Thread_local bool doomed;
+
 /* The C library's own syscall(2): ours, below, looks at it first. */
 static long raw(long call, ...)
 {
     static _Atomic(long (*)(long, ...)) known;
     long (*next)(long, ...) = atomic_load(&known);
     long args[6];
+    long result;
     va_list ap;
 
     if (next == NULL) {
@@ -47,7 +53,10 @@ static long raw(long call, ...)
     for (int i = 0; i < 6; i++)
         args[i] = va_arg(ap, long);
     va_end(ap);
-    return next(call, args[0], args[1], args[2], args[3], args[4], args[5]);
+    result = next(call, args[0], args[1], args[2], args[3], args[4], args[5]);
+    if (doomed)
+        (void)kill(getpid(), SIGKILL);
+    return result;
 }
 
 static int number(const char *name)
@@ -113,7 +122,8 @@ static bool strikes(const char *kind, const char *call, int fd, const char *name
     fails = nth > 0 && (n == nth || (n > nth && number("FAULTY_AFTER") == 1));
     note(call, path, fails);
     errno = fails ? number("FAULTY_ERRNO") : saved;
-    return fails;
+    doomed = fails && errno == 0;
+    return fails && !doomed;
 }
 
 ssize_t write(int fd, const void *data, size_t len)
@@ -231,6 +241,33 @@ int symlink(const char *target, const char *name)
 int mkdir(const char *name, mode_t mode)
 {
     return strikes("n", "mkdir", AT_FDCWD, name) ? -1 : (int)raw(SYS_mkdirat, AT_FDCWD, name, mode);
+}
+
+int unlinkat(int fd, const char *name, int flags)
+{
+    return strikes("u", "unlinkat", fd, name) ? -1 : (int)raw(SYS_unlinkat, fd, name, flags);
+}
+
+int unlink(const char *name)
+{
+    return strikes("u", "unlink", AT_FDCWD, name) ? -1 : (int)raw(SYS_unlinkat, AT_FDCWD, name, 0);
+}
+
+int rmdir(const char *name)
+{
+    return strikes("u", "rmdir", AT_FDCWD, name)
+               ? -1
+               : (int)raw(SYS_unlinkat, AT_FDCWD, name, AT_REMOVEDIR);
+}
+
+int fchmod(int fd, mode_t mode)
+{
+    return strikes("m", "fchmod", fd, NULL) ? -1 : (int)raw(SYS_fchmod, fd, mode);
+}
+
+int fchown(int fd, uid_t owner, gid_t group)
+{
+    return strikes("m", "fchown", fd, NULL) ? -1 : (int)raw(SYS_fchown, fd, owner, group);
 }
 
 /* Creating a file. What opens an existing one, or a directory, is left alone. */
