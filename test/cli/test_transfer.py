@@ -370,12 +370,11 @@ def served_enough(origin, least):
 
 def test_staged_bytes_that_were_changed_are_fetched_again(served, fetch):
     lines = fetch.files(served)
-    served.fault("status", code=403, port="api", match="resolve", skip=1, times=-1)
-    served.fault("expired", port="cdn", skip=2, times=-1)
+    kept = 3 * MIB
+    served.fault("close", abs=1, after=kept, port="cdn", times=-1)      # no byte of the file behind that comes
     first = fetch(lines)
     assert not first.ok()
-    kept = first.totals["received"]
-    assert kept >= MIB
+    assert first.totals["received"] == kept
     served.clear_faults()
     with open(first.folder / "model.safetensors", "r+b") as staged:
         staged.seek(300_000)
@@ -383,7 +382,7 @@ def test_staged_bytes_that_were_changed_are_fetched_again(served, fetch):
     second = fetch(lines)
     assert second.ok(), second.message()
     right(second, lines)
-    assert second.totals["received"] <= 8 * MIB - kept + 256 * 1024
+    assert 8 * MIB - kept < second.totals["received"] <= 8 * MIB - kept + 256 * 1024
 
 
 def test_the_rate_is_kept(served, fetch):
@@ -409,42 +408,58 @@ def test_a_late_range_stops_nobody(served, fetch):
     right(got, lines)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_an_origin_that_fails_at_random_gives_the_right_bytes_in_the_end(seed, odd, fetch):
-    """a third of all answers is bad in some way; sizes of one byte to ten megabytes, few buffers"""
-    dice = random.Random(seed)
-    sizes = [1, 1000, 256 * 1024, 256 * 1024 + 1] + [int(2 ** dice.uniform(10, 23.3)) for _ in range(12)]
+class Moody:
+    """Answers of which every third is bad in some way, but of one file never more than two in a row: whether it
+    comes in the end does not hang on luck, nor on how fast this machine is."""
+    KINDS = ["fine"] * 6 + ["cut", "reset", "503", "403", "whole", "range"]
+    PATIENCE = {"give_up_ms": 600_000, "first_byte_ms": 60_000, "stall_ms": 60_000, "connect_ms": 60_000}
 
-    def serve(request, number, parallel):
+    def __init__(self, seed):
+        self.dice, self.bad, self.lock = random.Random(seed), 0, threading.Lock()
+
+    def next(self, kinds):
+        with self.lock:
+            kind = self.dice.choice(kinds) if self.bad < 2 else "fine"
+            self.bad = 0 if kind == "fine" else self.bad + 1
+            return kind, self.dice.random()
+
+    def bytes(self, request, number, parallel):
         whole, headers = request.server.content, request.headers
-        kind = dice.choice(["fine"] * 6 + ["cut", "reset", "503", "403", "whole", "range"])
+        kind, where = self.next(self.KINDS)
         if kind == "503":
             return request.send(503)
         if kind == "403" and "Range" in headers:
             return request.send(403)
         if kind == "reset":
             request.close_connection = True
-            return
-        cut = dice.randrange(len(whole)) if kind == "cut" else None
+            return None
+        cut = int(where * len(whole)) if kind == "cut" else None
         if "Range" not in headers or kind == "whole":
             return request.send(200, whole, cut=cut)
         if kind == "range":
             return request.send(206, whole[:10], [("Content-Range", f"bytes 0-9/{len(whole)}")])
-        request.send_range(cut=cut)
+        return request.send_range(cut=cut)
 
-    def entry(server):
+    def entry(self, server):
         def serve(request, number, parallel):
-            if dice.random() < 0.1:
+            if self.next(["fine"] * 9 + ["502"])[0] == "502":
                 return request.send(502)
-            request.send(302, headers=[("Location", f"http://localhost:{server.server_port}/s?{number}")])
+            return request.send(302, headers=[("Location", f"http://localhost:{server.server_port}/s?{number}")])
         return serve
 
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_origin_that_fails_at_random_gives_the_right_bytes_in_the_end(seed, odd, fetch):
+    """a third of all answers is bad in some way; sizes of one byte to ten megabytes, few buffers"""
+    dice = random.Random(seed)
+    sizes = [1, 1000, 256 * 1024, 256 * 1024 + 1] + [int(2 ** dice.uniform(10, 23.3)) for _ in range(12)]
     lines = []
     for i, size in enumerate(sizes):
-        server = odd(size, serve)
-        hub = odd(1, entry(server))
+        moody = Moody((seed << 8) + i)
+        server = odd(size, moody.bytes)
+        hub = odd(1, moody.entry(server))
         lines.append(f"http://127.0.0.1:{hub.server_port}/f " + server.line(f"f{i}").partition(" ")[2])
-    got = fetch(lines, give_up_ms=30000, buffer_bytes=dice.choice([1, 3 * MIB, 16 * MIB]))
+    got = fetch(lines, **Moody.PATIENCE, buffer_bytes=dice.choice([1, 3 * MIB, 16 * MIB]))
     assert got.ok(), got.message()
     right(got, lines)
 
