@@ -244,6 +244,12 @@ int hf_take(struct layout_place *p, const struct model_file *file, const struct 
     struct stat st;
 
     (void)digest_format(&file->digest, hex);
+    /*
+     * Who wrote it may not have synced it: what was hashed was in memory, and a power cut could
+     * still take the bytes and leave the size, and our record, which says that they are right.
+     */
+    if (folder_sync(p, found->fd, err) < 0)
+        return -1;
     if (!found->elsewhere) {
         if (fstat(found->fd, &st) < 0)
             return file_err(err, "%s/%s", p->store.path, found->where);

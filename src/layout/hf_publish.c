@@ -173,6 +173,9 @@ int hf_publish_model(struct layout_place *p, const struct manifest *m, bool whol
     if (by_commit && strcmp(m->ref.revision, m->commit) != 0)
         return err_set(err, ERR_LIMIT, "%s: asked for commit %.12s, the origin lists %.12s",
                        p->shown, m->ref.revision, m->commit);
+    /* Names of blobs that another program left and we found right: the snapshot leads to them. */
+    if (hf_blobs(p, err) < 0 || folder_sync(p, hf_state(p)->blobs_fd, err) < 0)
+        return -1;
     hf_snapshot_begin(p);
     if (hf_snapshot_publish(p, m, err) < 0 || hf_flush(p, true, err) < 0)
         return -1;

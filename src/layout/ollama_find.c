@@ -129,6 +129,12 @@ int ollama_take(struct layout_place *p, const struct model_file *file,
 {
     struct stat st;
 
+    /*
+     * Who wrote it may not have synced it: what was hashed was in memory, and a power cut could
+     * still take the bytes and leave the size, and our record, which says that they are right.
+     */
+    if (folder_sync(p, found->fd, err) < 0)
+        return -1;
     if (fstat(found->fd, &st) < 0)
         return file_err(err, "%s/%s", p->store.path, found->where);
     ollama_record(p, &file->digest, &st);

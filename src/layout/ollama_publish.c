@@ -169,6 +169,9 @@ int ollama_publish_model(struct layout_place *p, const struct manifest *m, bool 
         return refuse_missing(p, missing, "is not there, or was never verified", err);
     for (size_t i = 0; i < m->file_count; i++)
         ollama_touch(p, &m->files[i].digest);
+    /* Names of blobs that another program left and we found right: the manifest leads to them. */
+    if (folder_sync(p, ollama_state(p)->blobs_fd, err) < 0)
+        return -1;
     if (ollama_flush(p, err) < 0 || ollama_tag_write(p, m, err) < 0 || look_again(p, m, err) < 0)
         return -1;
     blob_records_sweep(p->config->volume, OLLAMA_RECORDS);

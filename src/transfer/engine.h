@@ -160,6 +160,7 @@ struct transfer {
     pthread_cond_t quiet; /* a file ended */
     bool quit;
     bool sleeping; /* the network thread polls: wake it */
+    bool news;     /* for the network thread, since its turn began: it shall not sleep */
 
     struct file *queue; /* not begun */
     struct file **queue_last;

@@ -39,6 +39,7 @@ static void push_event(struct transfer *t, enum transfer_event_kind kind, void *
 
 void engine_wake(struct transfer *t)
 {
+    t->news = true;
     if (!t->sleeping)
         return;
     t->sleeping = false;
@@ -186,6 +187,7 @@ static void *net_thread(void *ctx)
         uint64_t wait_ms;
 
         t->now_ms = engine_now(t);
+        t->news = false;
         stop_failed(t);
         reap(t);
         begin(t);
@@ -196,7 +198,7 @@ static void *net_thread(void *ctx)
         read_results(t);
         schedule_ticks(t);
         engine_lock(t);
-        wait_ms = schedule_wait_ms(t);
+        wait_ms = t->news ? 0 : schedule_wait_ms(t);
         t->sleeping = wait_ms > 0;
         engine_unlock(t);
         if (wait_ms > 0)
