@@ -286,6 +286,7 @@ int blob_records_write(struct blob_records *r, const struct volume *v, const cha
     bool locked;
     FD_SCOPED lock = due ? lock_folder(&locked, v, folder) : -1;
 
+    (void)lock; /* held until the end */
     if (!due)
         return 0;
     read_file(&fresh, v, folder);
