@@ -97,8 +97,11 @@ static pthread_mutex_t power_lock = PTHREAD_MUTEX_INITIALIZER;
 static ino_t power_numbers = 1000;
 static uint64_t power_random;
 
+/* As the C library's own: takes six arguments however many were given. */
+#define POWER_SIX_ARGS __attribute__((noinline, no_sanitize("address", "undefined")))
+
 /* The C library's own syscall(2): ours, below, looks at it first. */
-static inline long power_raw(long call, ...)
+POWER_SIX_ARGS static long power_raw(long call, ...)
 {
     static _Atomic(long (*)(long, ...)) known;
     long (*next)(long, ...) = atomic_load(&known);
@@ -492,7 +495,7 @@ int openat(int fd, const char *name, int flags, ...)
 }
 
 /* openat2(2) has no function of its own. */
-long syscall(long call, ...)
+POWER_SIX_ARGS long syscall(long call, ...)
 {
     long args[6];
     va_list ap;
