@@ -145,7 +145,8 @@ class Registry:
         (work / "config.yml").write_text(f"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {work}/data}}}}\n"
                                          "http: {addr: '127.0.0.1:0'}\n")
         self.log = open(work / "log", "w+b")
-        self.process = subprocess.Popen(["docker-registry", "serve", work / "config.yml"], stderr=self.log)
+        self.process = subprocess.Popen(["docker-registry", "serve", work / "config.yml"],
+                                        stdout=subprocess.DEVNULL, stderr=self.log)
         while not (found := re.search(rb"listening on (127\.0\.0\.1:\d+)", (work / "log").read_bytes())):
             if self.process.poll() is not None:
                 raise SystemExit("docker-registry ended: " + (work / "log").read_text())
