@@ -8,6 +8,7 @@
 #include "layout/hf_list.h"
 #include "layout/hf_place.h"
 #include "layout/hf_tree.h"
+#include "model/safetensors_index.h"
 #include "sys/file.h"
 
 #define ASTRAY "is a link that leads astray"
@@ -223,6 +224,42 @@ static bool is_awaited(const struct hf_listed_repo *r)
     return false;
 }
 
+/* The shards that an index in this snapshot names, and that are not there. */
+static void look_at_index(struct tally *t, struct snapshot *s, const struct name *index)
+{
+    struct hf_listed_repo *r = s->r;
+    const char *slash = strrchr(index->path, '/');
+    int folder_len = slash == NULL ? 0 : (int)(slash + 1 - index->path);
+    const char *path = str_format(r->scratch, "snapshots/%s/%s", s->commit, index->path);
+    struct safetensors_index shards;
+    struct err ignored = {0};
+    struct str text;
+
+    if (file_read_all(&text, r->scratch, r->fd, path, SAFETENSORS_INDEX_BYTES_MAX, &ignored) < 0 ||
+        safetensors_index_parse(&shards, r->scratch, text, &ignored) < 0)
+        return;
+    for (size_t i = 0; i < shards.shard_count; i++) {
+        const struct name key = {
+            .path = str_format(r->scratch, "%.*s%s", folder_len, index->path, shards.shards[i])};
+
+        if (bsearch(&key, s->names.at, s->names.len, sizeof(key), by_path) == NULL) {
+            t->wanted++;
+            t->missing++;
+        }
+    }
+}
+
+/* Without a listing: whether all the weights are there is known by their own index alone. */
+static void look_at_indexes(struct tally *t, struct snapshot *s)
+{
+    for (size_t i = 0; i < s->names.len; i++) {
+        const struct name *name = &s->names.at[i];
+
+        if (name->there && str_ends(str_from(name->path), STR(SAFETENSORS_INDEX_ENDING)))
+            look_at_index(t, s, name);
+    }
+}
+
 static void judge(struct listed_revision *out, struct snapshot *s)
 {
     struct tally t = {0};
@@ -235,6 +272,8 @@ static void judge(struct listed_revision *out, struct snapshot *s)
             compare(&t, s, &m.files[i]);
     }
     look_at_names(&t, s, listed);
+    if (!listed)
+        look_at_indexes(&t, s);
     out->state = LISTED_COMPLETE;
     if (s->blind || s->r->blind) {
         out->state = LISTED_UNREADABLE;

@@ -523,3 +523,14 @@ def test_a_folder_that_may_not_be_read_is_told_and_the_rest_is_listed(root, hub,
     assert f"{top}/models--org--shut: cannot be opened: Permission denied" in got.stderr
     assert f"{top}/models--org--blind/blobs: cannot be listed: Permission denied" in got.stderr
     assert f"hostler: {volume}: 2 places could not be looked at, the rest is listed" in got.stderr
+
+
+def test_without_a_listing_the_index_tells_of_a_shard_that_is_missing(hub, models, hostler, volume, new_reader):
+    models.small(REPO, weights=900_000, shards=3)
+    snapshot = new_reader.snapshot(REPO, hub=hub())
+    shutil.rmtree(snapshot.parents[1] / "trees")
+    assert document(hostler, volume)["models"][0]["state"] == "complete"
+    (snapshot / "model-00002-of-00003.safetensors").unlink()
+    (one,) = document(hostler, volume)["models"]
+    count = len(models.files(REPO))
+    assert (one["state"], one["why"]) == ("partial", f"{count - 1} of {count} files")
