@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "layout/blobs.h"
 #include "layout/folder.h"
 #include "layout/hf_find.h"
 #include "layout/hf_lock.h"
@@ -21,73 +22,48 @@
 
 /* ---- blobs ---- */
 
-/* What stands at the blob's name is what we are about to publish, by its record. */
-static int is_there(bool *ret_there, const struct layout_place *p, const struct model_file *file,
-                    const char *hex, struct err *err)
+static const char *blob_name(struct arena *a, const struct digest *d)
 {
+    return digest_format(d, arena_array(a, char, DIGEST_HEX + 1));
+}
+
+static int is_there(bool *ret_there, const struct layout_place *p, const struct model_file *file,
+                    struct err *err)
+{
+    char hex[DIGEST_HEX + 1];
     enum hf_blob kind;
     struct stat st;
 
-    if (hf_blob_stat(&kind, &st, p, hex, err) < 0)
+    if (hf_blob_stat(&kind, &st, p, digest_format(&file->digest, hex), err) < 0)
         return -1;
     *ret_there = kind != HF_BLOB_NONE && hf_holds(p, &file->digest, &st);
     return 0;
 }
 
-/* One synced file takes its name, under huggingface_hub's lock, and its record. */
-static int publish_one(const struct layout_place *p, const struct model_file *file,
-                       struct staging *staged, const struct publish_item *item, struct err *err)
+/* Under huggingface_hub's own lock. */
+static int rename_locked(const struct layout_place *p, const struct publish_item *item,
+                         struct err *err)
 {
     struct hf_lock lock = hf_lock_take(p, item->to);
     int rc = publish_rename(item, err);
-    struct stat st;
 
     hf_lock_give(p, &lock);
-    if (rc < 0)
-        return -1;
-    if (fstat(item->fd, &st) < 0)
-        return file_err(err, "%s/blobs/%s", p->shown, item->to);
-    hf_record(p, &file->digest, &st);
-    staging_published(staged);
-    return 0;
+    return rc;
 }
 
-int hf_publish_blobs(struct layout_place *p, const struct model_file *const *files,
-                     struct staging *const *staged, size_t count, bool replace, struct err *err)
+int hf_publish_blobs(struct layout_place *p, const struct blob_batch *batch, struct err *err)
 {
     const struct hf_place *s = hf_state(p);
-    ARENA_SCOPED scratch = {0};
-    struct publish_item *items = arena_array(&scratch, struct publish_item, count + 1);
+    struct blob_shelf shelf = {.mode = s->file_mode,
+                               .name = blob_name,
+                               .is_there = is_there,
+                               .rename = rename_locked,
+                               .record = hf_record};
 
     if (hf_blobs(p, err) < 0)
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        char *hex = arena_array(&scratch, char, DIGEST_HEX + 1);
-
-        items[i] = (struct publish_item){.fd = staged[i]->fd,
-                                         .from_dirfd = staged[i]->dirfd,
-                                         .from = staged[i]->part,
-                                         .to_dirfd = s->blobs_fd,
-                                         .to = digest_format(&files[i]->digest, hex),
-                                         .mode = s->file_mode,
-                                         .replace = true};
-    }
-    if (publish_sync(items, count, err) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        bool there = false;
-
-        /* What stands there without a record of ours is wrong, or nobody's word but its name's. */
-        if (!replace && is_there(&there, p, files[i], items[i].to, err) < 0)
-            return -1;
-        if (there)
-            staging_discard(staged[i]);
-        else if (publish_one(p, files[i], staged[i], &items[i], err) < 0)
-            return -1;
-    }
-    if (folder_sync(p, s->blobs_fd, err) < 0)
-        return -1;
-    return hf_flush(p, false, err);
+    shelf.fd = s->blobs_fd;
+    return blobs_publish(p, &shelf, batch, err) < 0 ? -1 : hf_flush(p, false, err);
 }
 
 /* ---- names of revisions ---- */

@@ -5,8 +5,7 @@
 
 #include "layout/hf_place.h"
 
-int hf_publish_blobs(struct layout_place *p, const struct model_file *const *files,
-                     struct staging *const *staged, size_t count, bool replace,
+int hf_publish_blobs(struct layout_place *p, const struct blob_batch *batch,
                      struct err *err) MUST_CHECK;
 
 int hf_publish_model(struct layout_place *p, const struct manifest *m, bool whole,

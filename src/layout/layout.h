@@ -50,6 +50,14 @@ struct layout_place {
     void *state; /* the driver's */
 };
 
+/* Files that arrived: files[i] is staged in staged[i]. */
+struct blob_batch {
+    const struct model_file *const *files;
+    struct staging *const *staged;
+    size_t count;
+    bool replace; /* what stands at a blob's name is wrong, whatever its record says */
+};
+
 enum blob_state {
     BLOB_ABSENT,
     BLOB_VERIFIED,   /* there, and its record holds */
@@ -92,9 +100,7 @@ struct layout {
                         bool make, struct err *err);
     void (*leave_staging)(struct layout_place *p, const struct model_file *file, int *dirfd);
     /* Staged, verified files become blobs: synced together, then renamed. */
-    int (*publish_blobs)(struct layout_place *p, const struct model_file *const *files,
-                         struct staging *const *staged, size_t count, bool replace,
-                         struct err *err);
+    int (*publish_blobs)(struct layout_place *p, const struct blob_batch *batch, struct err *err);
     /* All blobs are there: snapshot, listing, views, revision names, records. Idempotent. */
     int (*publish_model)(struct layout_place *p, const struct manifest *m, bool whole,
                          struct err *err);

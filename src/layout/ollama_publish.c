@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "layout/blobs.h"
 #include "layout/folder.h"
 #include "layout/ollama_find.h"
 #include "layout/ollama_links.h"
@@ -26,60 +27,35 @@ static int is_there(bool *ret_there, const struct layout_place *p, const struct 
     return 0;
 }
 
-/* One synced file takes its name and its record; its hour of grace begins now. */
-static int publish_one(const struct layout_place *p, const struct model_file *file,
-                       struct staging *staged, const struct publish_item *item, struct err *err)
+/* Its hour of grace begins now. */
+static int rename_fresh(const struct layout_place *p, const struct publish_item *item,
+                        struct err *err)
 {
-    struct stat st;
-
     (void)futimens(item->fd, NULL);
     if (publish_rename(item, err) < 0)
         return err_wrap(err, "%s/blobs", p->store.path);
-    if (fstat(item->fd, &st) < 0)
-        return file_err(err, "%s/blobs/%s", p->store.path, item->to);
-    ollama_record(p, &file->digest, &st);
-    staging_published(staged);
     return 0;
 }
 
-int ollama_publish_blobs(struct layout_place *p, const struct model_file *const *files,
-                         struct staging *const *staged, size_t count, bool replace, struct err *err)
+static const char *blob_name(struct arena *a, const struct digest *d)
+{
+    return ollama_blob_name(arena_array(a, char, OLLAMA_BLOB_NAME), d);
+}
+
+int ollama_publish_blobs(struct layout_place *p, const struct blob_batch *batch, struct err *err)
 {
     const struct ollama_place *s = ollama_state(p);
-    ARENA_SCOPED scratch = {0};
-    struct publish_item *items = arena_array(&scratch, struct publish_item, count + 1);
+    struct blob_shelf shelf = {.mode = s->file_mode,
+                               .name = blob_name,
+                               .is_there = is_there,
+                               .rename = rename_fresh,
+                               .record = ollama_record,
+                               .keep = ollama_touch};
 
     if (ollama_blobs(p, err) < 0)
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        char *name = arena_array(&scratch, char, OLLAMA_BLOB_NAME);
-
-        items[i] = (struct publish_item){.fd = staged[i]->fd,
-                                         .from_dirfd = staged[i]->dirfd,
-                                         .from = staged[i]->part,
-                                         .to_dirfd = s->blobs_fd,
-                                         .to = ollama_blob_name(name, &files[i]->digest),
-                                         .mode = s->file_mode,
-                                         .replace = true};
-    }
-    if (publish_sync(items, count, err) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        bool there = false;
-
-        /* What stands there without a record of ours is wrong, or nobody's word but its name's. */
-        if (!replace && is_there(&there, p, files[i], err) < 0)
-            return -1;
-        if (there) {
-            ollama_touch(p, &files[i]->digest);
-            staging_discard(staged[i]);
-        } else if (publish_one(p, files[i], staged[i], &items[i], err) < 0) {
-            return -1;
-        }
-    }
-    if (folder_sync(p, s->blobs_fd, err) < 0)
-        return -1;
-    return ollama_flush(p, err);
+    shelf.fd = s->blobs_fd;
+    return blobs_publish(p, &shelf, batch, err) < 0 ? -1 : ollama_flush(p, err);
 }
 
 /* ---- the model ---- */

@@ -7,8 +7,7 @@
 bool ollama_complete(struct layout_place *p, const struct manifest *m, bool whole);
 
 /* No lock of Ollama's is held: it has none. */
-int ollama_publish_blobs(struct layout_place *p, const struct model_file *const *files,
-                         struct staging *const *staged, size_t count, bool replace,
+int ollama_publish_blobs(struct layout_place *p, const struct blob_batch *batch,
                          struct err *err) MUST_CHECK;
 
 /*

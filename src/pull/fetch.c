@@ -139,6 +139,7 @@ static int publish_group(struct run *run, struct err *err)
     const struct model_file **files = arena_array(&scratch, const struct model_file *, run->ready);
     struct staging **staged = arena_array(&scratch, struct staging *, run->ready);
     struct survey_item **items = arena_array(&scratch, struct survey_item *, run->ready);
+    struct blob_batch batch;
     bool replace = false;
     size_t n = 0;
 
@@ -152,7 +153,8 @@ static int publish_group(struct run *run, struct err *err)
         items[n++] = item;
         replace |= item->replace;
     }
-    if (job->place.layout->publish_blobs(&job->place, files, staged, n, replace, err) < 0)
+    batch = (struct blob_batch){files, staged, n, replace};
+    if (job->place.layout->publish_blobs(&job->place, &batch, err) < 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
         items[i]->state = SURVEY_OVER;

@@ -143,7 +143,7 @@ static inline int hub_fetch(struct hub *h, const struct model_file *file, const 
                      0);
     assert_int_equal(pwrite(staged.fd, bytes, strlen(bytes), 0), strlen(bytes));
     h->fetched++;
-    rc = p->layout->publish_blobs(p, files, list, 1, replace, &h->err);
+    rc = p->layout->publish_blobs(p, &(struct blob_batch){files, list, 1, replace}, &h->err);
     if (rc < 0)
         staging_close(&staged);
     if (dirfd >= 0)
