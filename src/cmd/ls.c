@@ -221,24 +221,19 @@ static void put_json(struct buf *out, const struct stock *s)
     buf_addz(out, "}\n");
 }
 
+static void put(struct buf *out, const struct stock *s)
+{
+    if (s->ctx->config->options.json)
+        put_json(out, s);
+    else if (s->ctx->config->options.quiet)
+        put_names(out, s);
+    else
+        put_table(out, s);
+}
+
 static int run(struct cmd_context *ctx, struct err *err)
 {
-    struct buf out = buf_new(ctx->arena, STOCK_TEXT_MAX);
-    struct stock stock;
-
-    if (stock_take(&stock, ctx, false, err) < 0)
-        return -1;
-    if (ctx->config->options.json)
-        put_json(&out, &stock);
-    else if (ctx->config->options.quiet)
-        put_names(&out, &stock);
-    else
-        put_table(&out, &stock);
-    if (cmd_print(buf_str(&out), err) < 0) {
-        volume_close(&stock.volume);
-        return -1;
-    }
-    return stock_end(&stock, err);
+    return stock_show(ctx, false, put, err);
 }
 
 const struct cmd cmd_ls = {

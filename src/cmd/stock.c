@@ -4,6 +4,7 @@
 #include "report/escape.h"
 
 #define COLUMN_MAX 60
+#define TEXT_MAX   ((size_t)256 << 20) /* of a table or a document */
 
 /* Nothing is asked of the configuration's worker types here: without a word, all is shown. */
 static int resolve(struct stock *s, struct err *err)
@@ -44,21 +45,7 @@ static bool is_revision(const struct model_ref *ref, const struct listed_model *
     return false;
 }
 
-bool stock_asked(const struct stock *s, const struct listed_model *model,
-                 const struct listed_revision *revision)
-{
-    bool asked = s->asked.count == 0;
-
-    for (size_t i = 0; i < s->asked.count; i++) {
-        const struct model_ref *ref = &s->asked.wants[i].ref;
-
-        if (is_model(ref, s, model) && is_revision(ref, model, revision))
-            asked = s->found[i] = true;
-    }
-    return asked;
-}
-
-int stock_take(struct stock *out, const struct cmd_context *ctx, bool disk, struct err *err)
+static int take(struct stock *out, const struct cmd_context *ctx, bool disk, struct err *err)
 {
     struct stock s = {.ctx = ctx};
 
@@ -98,12 +85,35 @@ static int absent(const struct stock *s, struct err *err)
     return 0;
 }
 
-int stock_end(struct stock *s, struct err *err)
+int stock_show(struct cmd_context *ctx, bool disk,
+               void (*put)(struct buf *out, const struct stock *s), struct err *err)
 {
-    int r = s->list.problems.len > 0 ? problems(s, err) : absent(s, err);
+    struct buf out = buf_new(ctx->arena, TEXT_MAX);
+    struct stock s;
+    int r;
 
-    volume_close(&s->volume);
+    if (take(&s, ctx, disk, err) < 0)
+        return -1;
+    put(&out, &s);
+    r = cmd_print(buf_str(&out), err);
+    if (r == 0)
+        r = s.list.problems.len > 0 ? problems(&s, err) : absent(&s, err);
+    volume_close(&s.volume);
     return r;
+}
+
+bool stock_asked(const struct stock *s, const struct listed_model *model,
+                 const struct listed_revision *revision)
+{
+    bool asked = s->asked.count == 0;
+
+    for (size_t i = 0; i < s->asked.count; i++) {
+        const struct model_ref *ref = &s->asked.wants[i].ref;
+
+        if (is_model(ref, s, model) && is_revision(ref, model, revision))
+            asked = s->found[i] = true;
+    }
+    return asked;
 }
 
 void stock_put_problems(struct buf *b, const struct stock *s)

@@ -6,8 +6,6 @@
 #include "layout/list.h"
 #include "text/buf.h"
 
-#define STOCK_TEXT_MAX ((size_t)256 << 20) /* of a table or a document */
-
 struct stock {
     const struct cmd_context *ctx;
     struct volume volume;
@@ -18,22 +16,18 @@ struct stock {
 };
 
 /*
- * Opens the volume, which must be there, and lists it, with the sums of the disk if they are
- * wanted. Words that name no model are ERR_USAGE.
+ * Opens the volume, which must be there, lists it, with the sums of the disk if they are wanted,
+ * and prints what put makes of it. Words that name no model are ERR_USAGE. What could not be looked
+ * at is told line by line, and is the error (ERR_VOLUME, ERR_LIMIT); else a model that was asked
+ * for and is not there (ERR_NOT_FOUND).
  */
-int stock_take(struct stock *out, const struct cmd_context *ctx, bool disk,
-               struct err *err) MUST_CHECK;
+int stock_show(struct cmd_context *ctx, bool disk,
+               void (*put)(struct buf *out, const struct stock *s), struct err *err) MUST_CHECK;
 
 /* Was this revision asked for? With a revision named it is one that has that name, or its commit.
  */
 bool stock_asked(const struct stock *s, const struct listed_model *model,
                  const struct listed_revision *revision);
-
-/*
- * The end: what could not be looked at is told line by line, and is the error (ERR_VOLUME,
- * ERR_LIMIT); else a model that was asked for and is not there (ERR_NOT_FOUND). Closes the volume.
- */
-int stock_end(struct stock *s, struct err *err) MUST_CHECK;
 
 /* ,"problems":[...] for a document. */
 void stock_put_problems(struct buf *b, const struct stock *s);

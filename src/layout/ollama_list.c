@@ -270,17 +270,6 @@ static void add_rest(void *ctx, const struct walk_entry *e)
         list_file(s->l, s->store, LISTED_NO_MODEL, LISTED_PART_META, &st);
 }
 
-static void walk_part(struct ollama_stock *s, const char *name, unsigned depth,
-                      void (*entry)(void *ctx, const struct walk_entry *e))
-{
-    list_walk(s->l, &(struct listed_folder){.dirfd = s->fd,
-                                            .name = name,
-                                            .shown = ollama_listed_in(s, name),
-                                            .depth = depth,
-                                            .entry = entry,
-                                            .ctx = s});
-}
-
 void ollama_list_all(struct layout_listing *l, const struct layout *self)
 {
     ARENA_SCOPED scratch = {0};
@@ -297,15 +286,26 @@ void ollama_list_all(struct layout_listing *l, const struct layout *self)
         list_problem(l, s.path, &why);
         return;
     }
-    walk_part(&s, BLOBS, 0, add_blob);
+    ollama_list_walk(&s, BLOBS, 0, add_blob);
     s.blind = s.blind || list_is_blind(l, problems);
     listed_blobs_sort(&s.blobs);
-    walk_part(&s, MANIFESTS, MANIFEST_DEPTH, add_manifest);
+    ollama_list_walk(&s, MANIFESTS, MANIFEST_DEPTH, add_manifest);
     ollama_list_arriving(&s);
     if (l->disk)
-        walk_part(&s, ".", 0, add_rest);
+        ollama_list_walk(&s, ".", 0, add_rest);
     for (size_t i = 0; i < s.blobs.all.len; i++) {
         if (!s.blobs.all.at[i].used)
             list_file(l, s.store, LISTED_NO_MODEL, LISTED_PART_UNUSED, &s.blobs.all.at[i].st);
     }
+}
+
+void ollama_list_walk(struct ollama_stock *s, const char *name, unsigned depth,
+                      void (*entry)(void *ctx, const struct walk_entry *e))
+{
+    list_walk(s->l, &(struct listed_folder){.dirfd = s->fd,
+                                            .name = name,
+                                            .shown = ollama_listed_in(s, name),
+                                            .depth = depth,
+                                            .entry = entry,
+                                            .ctx = s});
 }

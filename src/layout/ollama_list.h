@@ -38,6 +38,10 @@ struct model_ref ollama_listed_ref(struct layout_listing *l, const char *path);
 uint32_t ollama_listed_model(struct ollama_stock *s, const struct model_ref *ref,
                              const struct listed_revision *revision);
 
+/* Calls entry with s for each name in a folder of the store. */
+void ollama_list_walk(struct ollama_stock *s, const char *name, unsigned depth,
+                      void (*entry)(void *ctx, const struct walk_entry *e));
+
 /* Downloads of ours; once all manifests are listed. */
 void ollama_list_arriving(struct ollama_stock *s);
 

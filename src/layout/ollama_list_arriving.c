@@ -109,19 +109,8 @@ static void add_blob(void *ctx, const struct walk_entry *e)
     at->arriving.bps += arrival.bps;
 }
 
-static void walk_own(struct ollama_stock *s, const char *name, unsigned depth,
-                     void (*entry)(void *ctx, const struct walk_entry *e))
-{
-    list_walk(s->l, &(struct listed_folder){.dirfd = s->fd,
-                                            .name = name,
-                                            .shown = ollama_listed_in(s, name),
-                                            .depth = depth,
-                                            .entry = entry,
-                                            .ctx = s});
-}
-
 void ollama_list_arriving(struct ollama_stock *s)
 {
-    walk_own(s, MODELS, MODEL_DEPTH, add_model);
-    walk_own(s, OLLAMA_OWN, 0, add_blob);
+    ollama_list_walk(s, MODELS, MODEL_DEPTH, add_model);
+    ollama_list_walk(s, OLLAMA_OWN, 0, add_blob);
 }
