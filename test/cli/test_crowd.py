@@ -20,6 +20,11 @@ def locks(request):
     return {} if request.param == "locks work" else request.getfixturevalue("nolock")
 
 
+# A sanitized build has no nolock.
+ALSO_SANITIZED = pytest.mark.parametrize(
+    "locks", [pytest.param("locks work", marks=pytest.mark.sanitize), "locks do nothing"], indirect=True)
+
+
 def test_sixteen_cold_processes_fetch_each_byte_once(hub, models, hostler, volume, locks):
     models.small("org/model", weights=48_000_000, shards=3)
     origin = hub()
@@ -91,6 +96,7 @@ def no_leftovers(volume):
     return [p for p in (volume / "ollama" / ".hostler").rglob("*") if p.is_file()]
 
 
+@ALSO_SANITIZED
 def test_models_that_share_a_blob_fetch_it_once_between_them(siblings, hostler, volume, locks):
     crowd = [child.finish() for child in start_siblings(hostler, siblings, CROWD, locks)]
     assert [got.rc for got in crowd] == [0] * CROWD, "\n".join(got.stderr for got in crowd if got.rc != 0)

@@ -17,6 +17,11 @@ def locks(request):
     return {} if request.param == "locks work" else request.getfixturevalue("nolock")
 
 
+# A sanitized build has no nolock.
+ALSO_SANITIZED = pytest.mark.parametrize(
+    "locks", [pytest.param("locks work", marks=pytest.mark.sanitize), "locks do nothing"], indirect=True)
+
+
 def lease_of(volume):
     return hub_folder(volume) / f"models--{REPO.replace('/', '--')}" / ".hostler" / "lease"
 
@@ -30,6 +35,7 @@ def start(hostler, origin, host, takeover, env=None):
                               env={"HOSTLER_HOST": host, "HOSTLER_TEST_RCVBUF": SOCKET, **(env or {})})
 
 
+@ALSO_SANITIZED
 def test_a_holder_that_was_paused_and_wakes_harms_nobody(hub, models, hostler, volume, locks):
     models.small(REPO, weights=16_000_000)
     wanted, size = models.files(REPO), models.bytes(REPO)

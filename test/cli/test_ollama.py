@@ -148,6 +148,7 @@ def test_a_token_is_got_and_goes_to_the_registry_alone(registry, front, hostler,
         assert not file.is_file() or b"token-1" not in file.read_bytes()
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("redirect, uses", [(False, 8), (True, 3)])
 def test_tokens_that_have_their_day_are_replaced_while_files_come(registry, front, hostler, volume, redirect, uses):
     there = registry(redirect=redirect)
@@ -342,6 +343,7 @@ def test_a_size_that_is_not_the_manifests_is_an_error(registry, front, hostler, 
     assert f"blobs/sha256-{tiny.layers[0].hex}" not in store(volume)
 
 
+@pytest.mark.sanitize
 def test_wrong_bytes_are_not_published(registry, hostler, volume):
     there = registry()
     tiny = there.push("library/tiny:latest", make_model(size=300_000))
@@ -371,6 +373,7 @@ def test_a_manifest_altered_on_its_way_is_not_believed(registry, front, hostler,
 
 # ------------------------------------------------------------------ by http and by https
 
+@pytest.mark.sanitize
 def test_an_https_registry_is_not_left_for_http(registry, front, hostler, certificates):
     there = registry(redirect=True)
     there.push("library/tiny:latest", make_model())

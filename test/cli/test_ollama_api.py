@@ -32,6 +32,7 @@ def said(text, got):
 
 # ------------------------------------------------------------------ what goes well
 
+@pytest.mark.sanitize
 def test_it_pulls_and_what_it_has_is_only_looked_at(running, pull, volume):
     server = running()
     got = pull(server, "--json")
@@ -172,6 +173,7 @@ def test_what_is_no_ollama_is_said_at_once(running, pull):
          "hint: name a running Ollama with OLLAMA_URL\n", got)
 
 
+@pytest.mark.sanitize
 def test_others_go_on_while_it_is_not_ready(running, pull, models, hub, volume):
     server = running()
     server.control("set", {"ready": "503"})
@@ -221,6 +223,7 @@ def test_a_refusal_before_the_stream_has_its_words(running, pull):
     ({"do": "error", "text": "max retries exceeded: EOF"}, "could not fetch it: max retries exceeded: EOF"),
     ({"do": "status", "code": 500, "body": {"error": "unlucky"}}, "could not pull it: unlucky"),
 ])
+@pytest.mark.sanitize
 def test_what_may_pass_is_asked_again_and_said(running, pull, fault, words):
     server = running()
     server.control("set", {"faults": [{"at": 3, **fault}]})
@@ -286,6 +289,7 @@ def test_odd_progress_does_no_harm(running, pull, fault):
     assert all(e["bytes"] <= e["total"] for e in got.events("progress"))
 
 
+@pytest.mark.sanitize
 def test_a_line_without_an_end_is_hostile(running, pull):
     server = running()
     server.control("set", {"faults": [{"at": 3, "do": "endless"}]})
@@ -326,6 +330,7 @@ HOSTILE = [None, 7, "x", [], {}, {"name": 7}, {"name": "../../x:y"}, {"name": "a
            {"name": "llava:7b\n"}, {"name": "LLAVA:7B", "digest": "../../../etc/passwd", "size": -1}]
 
 
+@pytest.mark.sanitize
 def test_a_hostile_list_is_read_with_care(running, pull):
     server = running("--listed", NAME)
     server.control("set", {"tags": json.dumps({"models": HOSTILE[:-1]})})
@@ -350,6 +355,7 @@ def test_a_list_that_cannot_be_read_has_its_status(running, pull, text, status, 
     said(words, got)
 
 
+@pytest.mark.sanitize
 def test_a_stop_ends_the_pull_there_too(running, pull):
     server = running()
     server.control("set", {"faults": [{"at": 3, "do": "stall"}]})

@@ -42,6 +42,7 @@ def test_a_manifest_that_was_removed_comes_back_without_a_request(registry, fron
     assert leftovers(volume) == []
 
 
+@pytest.mark.sanitize
 def test_a_store_that_ollama_filled_is_complete_offline_after_one_look(hostler, volume):
     tiny = make_model(size=2_000_000)
     for name, data in expected({f"{HOME}/tiny/latest": tiny}).items():
@@ -55,6 +56,7 @@ def test_a_store_that_ollama_filled_is_complete_offline_after_one_look(hostler, 
     assert hostler.pull("ollama:tiny", "--offline").rc == 0
 
 
+@pytest.mark.sanitize
 def test_models_pulled_at_once_fetch_what_they_share_once(registry, front, hostler, volume):
     there = registry()
     first = there.push("library/first:latest", make_model(size=6_000_000, seed=3))

@@ -48,6 +48,7 @@ def test_a_store_that_can_be_written_is_written(pull, server, volume):
     assert "POST /api/pull" not in server.paths()
 
 
+@pytest.mark.sanitize
 def test_a_volume_that_cannot_be_written_leaves_it_to_a_running_ollama(root, pull, server, volume):
     got = pull(unwritable=True)
     assert got.rc == 0, got.stderr
@@ -132,6 +133,7 @@ def warning(server, store_path):
             f"OLLAMA_MODELS={store_path} (as that folder is called where it runs)\n")
 
 
+@pytest.mark.sanitize
 def test_one_that_reads_another_store_is_told_of_once(pull, server, volume):
     got = pull("--json")
     assert got.rc == 0, got.stderr

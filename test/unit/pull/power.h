@@ -357,25 +357,24 @@ static inline void power_free(struct power *p)
         return result;                           \
     } while (0)
 
-static inline void power_wrote(int fd, const struct iovec *iov, int count, off_t offset,
-                               ssize_t len)
+static inline void power_wrote_one(int fd, const void *data, off_t offset, ssize_t len)
 {
     struct power_node *node = power_of(fd);
 
-    for (int i = 0; node != NULL && i < count && len > 0; i++) {
-        size_t n = (size_t)len < iov[i].iov_len ? (size_t)len : iov[i].iov_len;
-
-        power_change(fd, node, (size_t)offset, iov[i].iov_base, n);
-        offset += (off_t)n;
-        len -= (ssize_t)n;
-    }
+    if (node != NULL && len > 0)
+        power_change(fd, node, (size_t)offset, data, (size_t)len);
 }
 
-static inline void power_wrote_one(int fd, const void *data, off_t offset, ssize_t len)
+static inline void power_wrote(int fd, const struct iovec *iov, int count, off_t offset,
+                               ssize_t len)
 {
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = (size_t)len};
+    for (int i = 0; i < count && len > 0; i++) {
+        ssize_t n = (size_t)len < iov[i].iov_len ? len : (ssize_t)iov[i].iov_len;
 
-    power_wrote(fd, &iov, 1, offset, len);
+        power_wrote_one(fd, iov[i].iov_base, offset, n);
+        offset += n;
+        len -= n;
+    }
 }
 
 static inline void power_resized(int fd)
@@ -494,20 +493,20 @@ int openat(int fd, const char *name, int flags, ...)
                if ((flags & O_CREAT) != 0) power_name_is(fd, name, false));
 }
 
-/* openat2(2) has no function of its own. */
+/* openat2(2) has no function of its own. All but its first argument are pointers or as wide. */
 POWER_SIX_ARGS long syscall(long call, ...)
 {
-    long args[6];
+    void *args[6];
     va_list ap;
 
     va_start(ap, call);
     for (int i = 0; i < 6; i++)
-        args[i] = va_arg(ap, long);
+        args[i] = va_arg(ap, void *);
     va_end(ap);
     POWER_CALL(
         long, power_raw(call, args[0], args[1], args[2], args[3], args[4], args[5]),
         if (call == SYS_openat2 && (((const struct open_how *)args[2])->flags & O_CREAT) != 0)
-            power_name_is((int)args[0], (const char *)args[1], false));
+            power_name_is((int)(intptr_t)args[0], args[1], false));
 }
 
 /* Copies are made by writing, and no blocks are shared. */
