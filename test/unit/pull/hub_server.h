@@ -18,6 +18,7 @@
 #include "digest/digest.h"
 #include "mem/arena.h"
 #include "text/buf.h"
+#include "text/num.h"
 #include "text/str.h"
 
 #define HUB_COMMIT "0123456789abcdef0123456789abcdef01234567"
@@ -71,26 +72,39 @@ static inline bool hub_send_text(int fd, const char *text)
     return hub_send(fd, head, (size_t)len) && (text == NULL || hub_send(fd, text, strlen(text)));
 }
 
+/* "Range: bytes=FIRST-LAST" or "bytes=FIRST-" of a request; without one, the whole file. */
+static inline bool hub_range(size_t *ret_first, size_t *ret_last, size_t size, const char *request)
+{
+    const char *at = strstr(request, "Range: bytes=");
+    struct str line, first;
+    struct err ignored;
+
+    *ret_first = 0;
+    *ret_last = size - 1;
+    if (at == NULL)
+        return false;
+    line = str_from(at + strlen("Range: bytes="));
+    line.len = strcspn(line.ptr, "\r");
+    if (!str_cut(&line, '-', &first) || num_parse_u64(ret_first, first, size - 1, &ignored) < 0)
+        abort();
+    if (line.len > 0 && num_parse_u64(ret_last, line, UINT64_MAX, &ignored) < 0)
+        abort();
+    if (*ret_last >= size)
+        *ret_last = size - 1;
+    return true;
+}
+
 static inline bool hub_send_file(int fd, const struct hub_file *file, const char *request)
 {
-    const char *range = strstr(request, "Range: bytes=");
-    size_t first = 0, last = file->size - 1;
+    size_t first, last;
+    bool part = hub_range(&first, &last, file->size, request);
     char head[256];
     int len;
 
-    if (range != NULL) {
-        char *end;
-
-        first = strtoull(range + strlen("Range: bytes="), &end, 10);
-        if (end[1] != '\r')
-            last = strtoull(end + 1, NULL, 10);
-        if (last >= file->size)
-            last = file->size - 1;
-    }
     len = snprintf(head, sizeof(head),
                    "HTTP/1.1 %s\r\nContent-Range: bytes %zu-%zu/%zu\r\nContent-Length: %zu\r\n"
                    "X-Repo-Commit: " HUB_COMMIT "\r\n\r\n",
-                   range != NULL ? "206 Partial Content" : "200 OK", first, last, file->size,
+                   part ? "206 Partial Content" : "200 OK", first, last, file->size,
                    last - first + 1);
     return hub_send(fd, head, (size_t)len) && hub_send(fd, file->bytes + first, last - first + 1);
 }
