@@ -80,3 +80,27 @@ void claim_leave(struct job *job, struct survey_item *item, bool published)
     leave_staging(job, item);
     *claim = (struct claim){.dirfd = -1};
 }
+
+/* A folder that is there now had a holder who died, or has one: only the dead one's is swept. */
+static void sweep_one(struct job *job, const struct model_file *file)
+{
+    struct survey_item item = {.file = file, .found = {.fd = -1}, .claim = {.dirfd = -1}};
+    struct err ignored = {0};
+    bool ours = false;
+
+    if (job->place.layout->open_staging(&item.claim.dirfd, &job->place, file, false, &ignored) <
+            0 ||
+        item.claim.dirfd < 0)
+        return;
+    claim_leave(job, &item, claim_try(&ours, job, &item, &ignored) == 0 && ours);
+}
+
+void claim_sweep(struct job *job)
+{
+    const struct manifest *m = &job->manifest;
+
+    for (size_t i = 0; job->place.layout->open_staging != NULL && i < m->file_count; i++) {
+        if (m->files[i].wanted)
+            sweep_one(job, &m->files[i]);
+    }
+}

@@ -30,4 +30,10 @@ void claim_tell(const struct survey_item *item, uint64_t done_bytes, uint64_t bp
  */
 void claim_leave(struct job *job, struct survey_item *item, bool published);
 
+/*
+ * Once the model is published: takes away what holders of its blobs left who died between the blob
+ * and the end of their claim. Nobody else would look there again. Waits for nobody.
+ */
+void claim_sweep(struct job *job);
+
 #endif

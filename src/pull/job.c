@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "pull/claim.h"
 #include "pull/fetch.h"
 #include "pull/listing.h"
 #include "pull/tell.h"
@@ -242,6 +243,7 @@ static int publish(struct job *job, struct err *err)
         return wait_for_successor(job);
     }
     staging_sweep(job->place.staging_fd, lease_token(job->lease), is_published, &job->manifest);
+    claim_sweep(job);
     receipt_sweep(&job->pull->volume, job->place.folder);
     tell_published(job);
     job->published = true;

@@ -33,7 +33,7 @@ import urllib.request
 
 import pytest
 
-pytest_plugins = ["registry"]       # a docker-registry, and a server before it
+pytest_plugins = ["registry", "volume"]     # a docker-registry and a server before it; each source in turn
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("HOSTLER_TEST_SLOW", "1"))

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / "test" / "origin"))
 
 import push_model  # noqa: E402
 import registry_front  # noqa: E402
-from push_model import Blob, layer, make_model, model_of  # noqa: E402, F401
+from push_model import Blob, gguf, layer, make_model, model_of  # noqa: E402, F401
 
 CONFIG = """version: 0.1
 log: {{level: info}}

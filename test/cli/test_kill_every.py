@@ -6,7 +6,7 @@ until a pull comes to its end. Lanes only split the n between test processes.
 import itertools
 
 import pytest
-from volume import SOURCES, claimed_bytes
+from volume import claimed_bytes
 
 # All that faulty.c knows to change a file or a name, by any thread.
 KINDS = ("write", "space", "sync", "name", "create", "unlink", "mode")
@@ -21,10 +21,9 @@ REPO = "org/tiny"
 class Killer:
     """Pulls of one small model, each on a volume of its own."""
 
-    def __init__(self, source, hostler, origin, faulty, top, wanted):
-        self.source, self.hostler, self.origin, self.faulty, self.wanted = source, hostler, origin, faulty, wanted
+    def __init__(self, source, hostler, faulty, top, wanted):
+        self.source, self.hostler, self.faulty, self.wanted = source, hostler, faulty, wanted
         self.top, self.rounds = top, 0
-        self.size = sum(p.stat().st_size for p in wanted.values())
 
     def fresh(self):
         self.rounds += 1
@@ -32,8 +31,8 @@ class Killer:
         self.faulty.volume.mkdir()
 
     def pull(self, *args, env=None):
-        return self.hostler.pull(self.source.reference(REPO), "-j", "1", "--takeover", "1s", *args, hub=self.origin,
-                                 volume=self.faulty.volume, env=env)
+        return self.hostler.pull(*self.source.references(self.wanted, REPO), "-j", "1", "--takeover", "1s", *args,
+                                 volume=self.faulty.volume, **self.source.how(env))
 
     def kill(self, nth):
         """a pull that ends after its nth call; the call, or None when it had come to its end before"""
@@ -50,26 +49,24 @@ class Killer:
 
     def recover(self, where):
         volume, there = self.faulty.volume, self.there()
-        before = self.source.sent(self.origin, REPO)
+        before = self.source.sent(REPO)
         again = self.pull()
         assert again.rc == 0, f"{where}\nthen:\n{again.stderr}"
         self.source.assert_complete(volume, REPO, self.wanted)
-        self.origin.settle()
-        fetched = self.source.sent(self.origin, REPO) - before
-        assert fetched <= self.size - there + SLACK, f"{where}: {there} bytes were there, {fetched} came again"
+        self.source.settle()
+        fetched = self.source.sent(REPO) - before
+        assert fetched <= self.source.size(self.wanted) - there + SLACK, f"{where}: {there} bytes were there, {fetched} came again"
         # A start that finds all complete holds no lease and sweeps nothing: one that has to hold it is asked for.
         if "Published" not in again.stderr:
             assert self.pull("--force").rc == 0
         self.source.assert_no_leftovers(volume, REPO)
 
 
-@pytest.fixture(params=SOURCES, ids=lambda source: source.name)
-def killer(request, hostler, models, hub, faulty, volume):
-    models.make(REPO, {"config.json": '{"model_type": "bert"}', "README.md": "# tiny\n"})
-    models.small("org/weights", weights=WEIGHTS)
-    weights = models.files("org/weights")["model.safetensors"]
-    models.make(REPO, {"model.safetensors": weights.read_bytes()})
-    return Killer(request.param, hostler, hub(), faulty, volume, models.files(REPO))
+@pytest.fixture
+def killer(source, hostler, faulty, volume):
+    wanted = source.make_tiny(REPO, weights=WEIGHTS)
+    source.serve()
+    return Killer(source, hostler, faulty, volume, wanted)
 
 
 @pytest.mark.parametrize("lane", range(LANES))

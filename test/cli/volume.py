@@ -6,7 +6,9 @@ import stat
 import struct
 import time
 
-from conftest import SLOW, sha256_of
+import pytest
+from conftest import SLOW, safetensors_bytes, sha256_of
+from registry import expected, gguf, layer, make_model, model_of, store
 
 
 def hub_folder(volume):
@@ -75,9 +77,9 @@ def wait_until(holds, timeout=20):
 
 
 def claimed_bytes(folder):
-    """what the journals in a staging folder claim of the parts beside them (doc/volume.md, Journals)"""
+    """what the journals beneath a staging folder claim of the parts beside them (doc/volume.md, Journals)"""
     claimed = 0
-    for journal in pathlib.Path(folder).glob("*.journal"):
+    for journal in pathlib.Path(folder).rglob("*.journal"):
         if journal.with_suffix(".part").exists():
             records = journal.read_bytes()[64:]
             spans = [struct.unpack_from("<QI", records, at) for at in range(0, len(records) - 23, 24)]
@@ -86,15 +88,46 @@ def claimed_bytes(folder):
 
 
 class HuggingFace:
-    """A source and its layout, for tests that run over each of SOURCES: `models.files(repo)` are what it serves."""
+    """A source and its layout, for tests that run over each of SOURCES: what it serves, and what is then in its
+    store. `repo` is org/name, `wanted` what `make` gave."""
     name = "hf"
     assert_nothing_wrong = staticmethod(assert_nothing_wrong)
     assert_complete = staticmethod(assert_complete)
     assert_no_leftovers = staticmethod(assert_no_leftovers)
 
+    def __init__(self, models, hub):
+        self.models, self.hub, self.origin = models, hub, None
+
+    def make(self, repo, weights, shards=1, seed=1):
+        """a model to serve; shards are its large files, weights their sum"""
+        self.models.small(repo, weights=weights, shards=shards, seed=seed)
+        return self.models.files(repo)
+
+    def make_tiny(self, repo, weights):
+        """one of three files, a single one of them large"""
+        self.models.make(repo, {"config.json": '{"model_type": "bert"}', "README.md": "# tiny\n",
+                                "model.safetensors": safetensors_bytes(weights, 1)})
+        return self.models.files(repo)
+
+    def serve(self, rate=None, sndbuf=None):
+        """starts the origin with all that was made; a connection gets `rate` bytes a second"""
+        more = ["--rate", rate] if rate else []
+        self.origin = self.hub(*more, *(["--sndbuf", sndbuf] if sndbuf else []))
+
+    def how(self, env=None):
+        """what `hostler.pull` needs to know of the origin"""
+        return {"hub": self.origin, "env": env}
+
+    def settle(self):
+        self.origin.settle()
+
     @staticmethod
-    def reference(repo):
-        return f"hf:{repo}"
+    def references(wanted, repo):
+        return [f"hf:{repo}"]
+
+    @staticmethod
+    def size(wanted):
+        return sum(p.stat().st_size for p in wanted.values())
 
     @staticmethod
     def staging(volume, repo):
@@ -105,13 +138,116 @@ class HuggingFace:
         blobs = hub_folder(volume) / f"models--{repo.replace('/', '--')}" / "blobs"
         return sum(p.stat().st_size for p in blobs.glob("*") if "." not in p.name)
 
-    @staticmethod
-    def sent(origin, repo):
+    def sent(self, repo):
         """bytes of the repo's files that the origin gave to the network so far"""
         link = f"/{hashlib.md5(repo.encode()).hexdigest()[:24]}/"       # how the stand-in's CDN names a repo
-        return sum(r["sent"] for r in origin.log(settle=False)
+        return sum(r["sent"] for r in self.origin.log(settle=False)
                    if r["port"] == "cdn" and link in r["path"]
                    or f"/{repo}/" in r["path"] and ("/resolve/" in r["path"] or "/resolve-cache/" in r["path"]))
 
 
-SOURCES = [HuggingFace]
+OLLAMA_HOST = "registry.ollama.ai"
+
+
+class Ollama:
+    """The same for a registry and a store of Ollama; a volume of it holds models of one repo alone.
+    `wanted` is tag -> Model. Those of `make` with an even seed have two tags, which share their large blobs."""
+    name = "ollama"
+
+    def __init__(self, registry, front):
+        self.there, self.front, self.origin = registry(), front, None
+
+    def make(self, repo, weights, shards=1, seed=1):
+        model = make_model(size=weights // shards, seed=seed,
+                           projector=weights - weights // shards if shards > 1 else 0)
+        wanted = {"latest": model}
+        if seed % 2 == 0:
+            shared = [one for one in model.layers if one.size > 1 << 20]
+            wanted["twin"] = model_of([*shared, layer("template", b"{{ .Prompt }} of the twin")])
+        return self.push(repo, wanted)
+
+    def make_tiny(self, repo, weights):
+        return self.push(repo, {"latest": model_of([layer("model", gguf(weights)), layer("template", b"{{ .Prompt }}")])})
+
+    def push(self, repo, wanted):
+        for tag, model in wanted.items():
+            self.there.push(f"{repo}:{tag}", model)
+        return wanted
+
+    def serve(self, rate=None, sndbuf=None):
+        self.origin = self.front(self.there, rate=rate, sndbuf=sndbuf)
+
+    def how(self, env=None):
+        return {"env": {"OLLAMA_REGISTRY": self.origin.url, **(env or {})}}
+
+    def settle(self):
+        self.origin.settle()
+
+    @staticmethod
+    def references(wanted, repo):
+        return [f"ollama:{repo}:{tag}" for tag in wanted]
+
+    @staticmethod
+    def blobs(wanted):
+        """hex digest -> Blob, each once"""
+        return {hex_digest: blob for model in wanted.values() for hex_digest, blob in model.blobs.items()}
+
+    @classmethod
+    def size(cls, wanted):
+        return sum(blob.size for blob in cls.blobs(wanted).values())
+
+    @staticmethod
+    def staging(volume, repo):
+        return volume / "ollama" / ".hostler"
+
+    @staticmethod
+    def published_bytes(volume, repo):
+        return sum(p.stat().st_size for p in (volume / "ollama" / "blobs").glob("*"))
+
+    def sent(self, repo):
+        return self.origin.bytes_sent(f"^/v2/{repo}/blobs/")
+
+    @staticmethod
+    def assert_nothing_wrong(volume, repo, wanted):
+        """each blob is what it is called; a manifest is the registry's, and all of its blobs are there before it;
+        nothing else stands where Ollama looks; a link for people leads to the weights of a model that is there"""
+        top = volume / "ollama"
+        for blob in (top / "blobs").glob("*"):
+            assert blob.name == f"sha256-{sha256_of(blob)}", f"{blob} is not what it is called"
+        for path in (p for p in (top / "manifests").rglob("*") if not p.is_dir()):
+            where, tag = path.relative_to(top / "manifests").as_posix().rsplit("/", 1)
+            assert where == f"{OLLAMA_HOST}/{repo}" and tag in wanted, f"{path} is no manifest of {repo}"
+            assert path.read_bytes() == wanted[tag].manifest, f"{path} has wrong bytes"
+            for hex_digest in wanted[tag].blobs:
+                assert (top / "blobs" / f"sha256-{hex_digest}").exists(), f"{path} names a blob that is not there"
+        for link in (p for p in (top / "models").rglob("*") if not p.is_dir()):
+            assert link.parent.name == repo.replace("/", "+") and link.name in wanted, f"{link} is no link to {repo}"
+            assert (top / "manifests" / OLLAMA_HOST / repo / link.name).exists(), f"{link} comes before its manifest"
+            weights = next(one for one in wanted[link.name].layers if one.media_type.endswith(".model"))
+            assert os.readlink(link) == f"../../blobs/sha256-{weights.hex}", f"{link} leads elsewhere"
+
+    @classmethod
+    def assert_complete(cls, volume, repo, wanted):
+        """every blob, every manifest and every link, and nothing else"""
+        cls.assert_nothing_wrong(volume, repo, wanted)
+        top = volume / "ollama"
+        assert store(volume) == expected({f"{OLLAMA_HOST}/{repo}/{tag}": model for tag, model in wanted.items()})
+        links = {p.relative_to(top / "models").as_posix() for p in (top / "models").rglob("*") if p.is_symlink()}
+        assert links == {f"{repo.replace('/', '+')}/{tag}" for tag in wanted}
+
+    @classmethod
+    def assert_no_leftovers(cls, volume, repo):
+        """nor of our own folders: on a filesystem of this host alone they go when they are empty"""
+        left = sorted(p.relative_to(volume).as_posix() for p in cls.staging(volume, repo).rglob("*"))
+        left += sorted(p.name for p in (volume / ".hostler").rglob("tmp-*"))
+        assert left == [], f"left behind: {left}"
+
+
+SOURCES = [HuggingFace, Ollama]
+
+
+@pytest.fixture(params=SOURCES, ids=lambda kind: kind.name)
+def source(request):
+    """each of SOURCES in turn"""
+    needs = {HuggingFace: ("models", "hub"), Ollama: ("registry", "front")}[request.param]
+    return request.param(*map(request.getfixturevalue, needs))

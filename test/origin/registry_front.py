@@ -7,6 +7,7 @@ as the CDN behind a registry does. Both keep a log: one dict a request, with its
 import http.client
 import json
 import re
+import socket
 import ssl
 import threading
 import time
@@ -19,9 +20,10 @@ PIECE = 1 << 16
 class Server:
     """What both share: the thread, the log, an end."""
 
-    def __init__(self, host="127.0.0.1", name=None, tls=None):
-        """name: the host as clients are to write it; tls: a folder with server.pem and server.key"""
-        owner, self.log, self.lock = self, [], threading.Lock()
+    def __init__(self, host="127.0.0.1", name=None, tls=None, sndbuf=None):
+        """name: the host as clients are to write it; tls: a folder with server.pem and server.key; sndbuf pins
+        SO_SNDBUF, so that few sent bytes can lie unread at a client's death"""
+        owner, self.log, self.lock, self.active = self, [], threading.Condition(), 0
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -33,11 +35,16 @@ class Server:
                         "agent": self.headers.get("User-Agent"), "status": None, "sent": 0}
                 with owner.lock:
                     owner.log.append(note)
+                    owner.active += 1
                 try:
                     owner.answer(self, note)
                     self.wfile.flush()
                 except OSError:             # who asked has heard enough
                     self.close_connection = True
+                finally:
+                    with owner.lock:
+                        owner.active -= 1
+                        owner.lock.notify_all()
 
             do_HEAD = do_GET
 
@@ -47,6 +54,8 @@ class Server:
         self.server = ThreadingHTTPServer((host, 0), Handler)
         self.server.daemon_threads = True
         self.server.handle_error = lambda *args: None       # clients that leave are no news
+        if sndbuf is not None:              # accepted sockets inherit it
+            self.server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf)
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(tls / "server.pem", tls / "server.key")
@@ -66,6 +75,11 @@ class Server:
     def bytes_sent(self, pattern=""):
         """of contents: what a refusal says is not counted"""
         return sum(one["sent"] for one in self.requests(pattern) if one["status"] in (200, 206))
+
+    def settle(self, timeout=60):
+        """waits until what was asked so far is answered"""
+        with self.lock:
+            assert self.lock.wait_for(lambda: self.active == 0, timeout), "a request is still being served"
 
     def close(self):
         self.server.shutdown()
