@@ -1,6 +1,7 @@
 /*
  * A hub on loopback for one model, in this process: its revision, its listing, and its files whole
- * or by ranges. A thread for each connection.
+ * or by ranges; and a registry of Ollama's, for tags that are made of the same files. A thread for
+ * each connection.
  */
 #ifndef TEST_HUB_SERVER_H
 #define TEST_HUB_SERVER_H
@@ -32,11 +33,18 @@ struct hub_file {
     const char *hex;
 };
 
+struct hub_tag {
+    const char *name;
+    const char *manifest;
+};
+
 struct hub_server {
     struct arena arena;
     const struct hub_file *files;
     size_t count;
     const char *listing;
+    const struct hub_tag *tags;
+    size_t tag_count;
     int fd;
     unsigned port;
     pthread_t thread;
@@ -114,12 +122,33 @@ static inline bool hub_asks(const char *request, const char *start)
     return strncmp(request, start, strlen(start)) == 0;
 }
 
+static inline bool hub_answer_registry(const struct hub_client *client, const char *request)
+{
+    static const char blob[] = "GET /v2/" HUB_REPO "/blobs/sha256:";
+    static const char manifest[] = "GET /v2/" HUB_REPO "/manifests/";
+    const struct hub_server *s = client->server;
+
+    for (size_t i = 0; i < s->count && hub_asks(request, blob); i++)
+        if (hub_asks(request + strlen(blob), s->files[i].hex))
+            return hub_send_file(client->fd, &s->files[i], request);
+    for (size_t i = 0; i < s->tag_count && hub_asks(request, manifest); i++) {
+        const char *tag = request + strlen(manifest);
+        size_t len = strlen(s->tags[i].name);
+
+        if (hub_asks(tag, s->tags[i].name) && tag[len] == ' ')
+            return hub_send_text(client->fd, s->tags[i].manifest);
+    }
+    return hub_send_text(client->fd, NULL);
+}
+
 static inline bool hub_answer(const struct hub_client *client, const char *request)
 {
     struct hub_server *s = client->server;
     const char *resolve = "GET /" HUB_REPO "/resolve/" HUB_COMMIT "/";
 
     s->answers++;
+    if (hub_asks(request, "GET /v2/"))
+        return hub_answer_registry(client, request);
     if (hub_asks(request, "GET /api/models/" HUB_REPO "/revision/"))
         return hub_send_text(client->fd, "{\"sha\":\"" HUB_COMMIT "\",\"disabled\":false}");
     if (hub_asks(request, "GET /api/models/" HUB_REPO "/tree/"))
