@@ -35,9 +35,9 @@ uint64_t staging_dead_bytes(int dirfd, const char *token)
         const struct staged *staged = &found.at[i];
         struct stat st;
 
-        if (staged->kind == STAGED_PROBE || is_ours(staged, token) ||
-            fstatat(dirfd, staged->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-            st.st_nlink != 1 || is_held(dirfd, staged))
+        if (staged->kind == STAGED_PROBE || staged->kind == STAGED_CLAIM ||
+            is_ours(staged, token) || fstatat(dirfd, staged->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISREG(st.st_mode) || st.st_nlink != 1 || is_held(dirfd, staged))
             continue;
         sum += (uint64_t)st.st_blocks * 512;
     }
@@ -148,6 +148,16 @@ struct staging_sum staging_sum(int dirfd)
     return all;
 }
 
+/*
+ * A claim on another lease than ours is a dead one's: who lives finds that lease gone, and takes
+ * nothing.
+ */
+static bool is_useless(const struct staged *staged, const char *token)
+{
+    return staged->kind == STAGED_PROBE ||
+           (staged->kind == STAGED_CLAIM && !is_ours(staged, token));
+}
+
 /* A part that holds nothing (small ones may lie in their inode), or a journal without its part. */
 static bool is_empty(int dirfd, const struct staged *staged)
 {
@@ -171,8 +181,8 @@ void staging_sweep(int dirfd, const char *token, bool (*published)(const struct 
     for (size_t i = 0; i < found.len; i++) {
         const struct staged *staged = &found.at[i];
 
-        if (staged->kind == STAGED_PROBE ||
-            (!is_ours(staged, token) &&
+        if (is_useless(staged, token) ||
+            (staged->kind != STAGED_CLAIM && !is_ours(staged, token) &&
              (published(&staged->digest, ctx) || is_empty(dirfd, staged))))
             (void)unlinkat(dirfd, staged->name, 0);
     }

@@ -15,6 +15,7 @@
 
 #define PART    ".part"
 #define JOURNAL ".journal"
+#define CLAIM   ".claim." /* between the name of a lease and its token */
 
 void staged_name(char out[static STAGED_NAME], const struct digest *digest, const char *token,
                  enum staged_kind kind)
@@ -34,8 +35,23 @@ static bool is_token(struct str s)
     return s.len > 0 && s.len <= STAGED_TOKEN_MAX;
 }
 
+static bool parse_claim(struct staged *out, const char *after)
+{
+    struct str rest = str_from(after);
+    struct str token;
+
+    (void)str_cut(&rest, '.', &token);
+    if (!is_token(token))
+        return false;
+    memcpy(out->token, token.ptr, token.len);
+    out->token[token.len] = '\0';
+    out->kind = STAGED_CLAIM;
+    return true;
+}
+
 static bool parse(struct staged *out, const char *name)
 {
+    const char *claim = strstr(name, CLAIM);
     struct str rest = str_from(name);
     struct str hex;
     struct str token;
@@ -48,6 +64,8 @@ static bool parse(struct staged *out, const char *name)
         out->kind = STAGED_PROBE;
         return true;
     }
+    if (claim != NULL)
+        return parse_claim(out, claim + strlen(CLAIM));
     if (!str_cut(&rest, '.', &hex) || !str_cut(&rest, '.', &token) || !is_token(token) ||
         digest_parse(&out->digest, hex, &ignored) < 0)
         return false;

@@ -19,6 +19,7 @@ enum staged_kind {
     STAGED_PART,
     STAGED_JOURNAL,
     STAGED_PROBE, /* a scratch file that a kill left behind */
+    STAGED_CLAIM, /* on the lease that had this token */
 };
 
 struct staged {

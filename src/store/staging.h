@@ -71,8 +71,9 @@ struct staging_sum {
 struct staging_sum staging_sum(int dirfd);
 
 /*
- * Removes staging of others than token, for digests that are published, empty leftovers, and what
- * kills left of scratch and temporary files. For the holder of the lease.
+ * Removes staging of others than token, for digests that are published, empty leftovers, claims
+ * on leases before this one, and what kills left of scratch and temporary files. For the holder of
+ * the lease.
  */
 void staging_sweep(int dirfd, const char *token, bool (*published)(const struct digest *d, void *),
                    void *ctx);

@@ -39,8 +39,8 @@ class Lane:
         return self.source.sent(self.repo)
 
     def start(self, *more):
-        return self.hostler.start_pull(*self.source.references(self.wanted, self.repo), *more, "--takeover", "1s", "-j", "2",
-                                       volume=self.volume, **self.source.how({"HOSTLER_TEST_RCVBUF": SOCKET}))
+        return self.hostler.start_pull(*self.source.references(self.wanted, self.repo), *more, "--takeover", "1s",
+                                       "-j", "2", volume=self.volume, **self.source.how({"HOSTLER_TEST_RCVBUF": SOCKET}))
 
     def finish(self):
         """a last run that is left alone, then the count"""

@@ -27,7 +27,8 @@ struct power_face {
         *dirs;            /* that another program makes, up to a NULL; the last one is of blobs */
     const char *prefix;   /* of a blob's name, before its digest */
     const char *arriving; /* what follows the name of a blob on its way */
-    /* Nothing is wrong; so many of the first files may be another program's, not yet looked at. */
+    /* Nothing is wrong; of so many of the first files another program's blobs may not have been
+       looked at yet. */
     void (*check_visible)(const char *volume, size_t foreign);
     /* refs[ref] is whole; worked: the pull asked the origin for something. */
     void (*check_complete)(const char *volume, size_t ref, bool worked);
@@ -141,7 +142,7 @@ static const char *log_of(const char *path)
     return text;
 }
 
-static void pull(const struct power_face *face, const char *volume, size_t ref)
+static void pull(const struct power_face *face, const char *volume, size_t ref, size_t foreign)
 {
     ARENA_SCOPED a = {0};
     char *argv[] = {str_dup(&a, str_from(face->refs[ref])),
@@ -171,7 +172,7 @@ static void pull(const struct power_face *face, const char *volume, size_t ref)
         fail_msg("cut %u: %s\n%s", seed, err.msg, log_of(log));
     report_free(&ctx.report);
     (void)close(fd);
-    face->check_visible(volume, 0);
+    face->check_visible(volume, foreign);
     face->check_complete(volume, ref, server.answers > answers);
 }
 
@@ -229,7 +230,7 @@ static void cut_and_pull(const struct power_face *face, struct power *ret_next,
 
     power_make(volume, history, &cut);
     face->check_visible(volume, foreign);
-    pull(face, volume, face->ref_count == 1 ? 0 : power_dice(face->ref_count));
+    pull(face, volume, face->ref_count == 1 ? 0 : power_dice(face->ref_count), foreign);
     *ret_next = power_end();
     remove_tree(volume);
 }
@@ -243,7 +244,7 @@ static struct power first_pull(const struct power_face *face, size_t foreign)
 
     power_begin(volume);
     put_foreign(face, volume, foreign);
-    pull(face, volume, 0);
+    pull(face, volume, 0, foreign);
     history = power_end();
     remove_tree(volume);
     return history;

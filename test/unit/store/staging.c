@@ -622,8 +622,14 @@ static void what_holds_nothing_is_swept_and_the_rest_stays(void **state)
     scratch_write(s, HEX ".bb.part", "1", 1);
     scratch_write(s, HEX ".bb.journal", "1", 1);
     scratch_write(s, HEX ".cc.journal", "1", 1);
+    scratch_write(s, "lease.claim." OLD, "1", 1);
+    scratch_write(s, "lease.claim." OLD ".2", "1", 1);
+    scratch_write(s, "lease.claim." OURS, "1", 1);
     staging_sweep(s->fd, OURS, is_nothing, NULL);
     assert_true(scratch_has(s, live.part));
+    assert_false(scratch_has(s, "lease.claim." OLD));
+    assert_false(scratch_has(s, "lease.claim." OLD ".2"));
+    assert_true(scratch_has(s, "lease.claim." OURS));
     assert_false(scratch_has(s, HEX ".aa.part"));
     assert_true(scratch_has(s, HEX ".bb.part"));
     assert_true(scratch_has(s, HEX ".bb.journal"));
