@@ -324,7 +324,7 @@ def line(name, sums, width=11):
 
 def test_a_download_is_shown_with_its_host_and_a_killed_one_with_what_it_left(hub, models, hostler, volume):
     models.small(REPO, weights=8_000_000)
-    origin = hub("--rate", 2_000_000)
+    origin = hub("--rate", 300_000)
     child = hostler.start_pull(f"hf:{REPO}", "-j", "4", hub=origin, env={"HOSTLER_HOST": "gpu-3"})
     wait_until(lambda: arrived(hostler, volume) > 1_000_000)
     (one,) = document(hostler, volume)["models"]
