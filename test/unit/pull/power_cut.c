@@ -5,7 +5,7 @@
  */
 #include "power_pull.h"
 
-#define CUTS      1000
+#define CUTS      POWER_CUTS(1000)
 #define FILES_MAX 12
 
 #define REPO_DIR  "huggingface/hub/models--org--tiny"

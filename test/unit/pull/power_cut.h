@@ -6,6 +6,13 @@
 
 #include "power.h"
 
+/* How many cuts of so many are made: ThreadSanitizer is slow, and looks for races, not for cuts. */
+#ifdef WITH_TSAN
+#define POWER_CUTS(count) ((count) / 10)
+#else
+#define POWER_CUTS(count) (count)
+#endif
+
 /* What the disk tends to have, in percent: what was last, what was synced; else anything between.
  */
 struct power_mood {

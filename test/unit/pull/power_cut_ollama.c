@@ -6,7 +6,7 @@
  */
 #include "power_pull.h"
 
-#define CUTS      500
+#define CUTS      POWER_CUTS(500)
 #define FILES_MAX 12
 #define TAGS      ((size_t)2)
 

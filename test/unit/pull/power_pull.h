@@ -77,6 +77,7 @@ static void remove_tree(const char *path)
 static int scratch_remove(void **state)
 {
     (void)state;
+    (void)printf("# %u power cuts\n", seed);
     remove_tree(scratch);
     return 0;
 }
