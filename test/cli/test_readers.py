@@ -65,7 +65,6 @@ def revisions(models, tmp_path, hub):
     return origin, {"main": models.files(REPO), **files}
 
 
-@pytest.mark.sanitize
 def test_branch_tag_and_pull_request_load_offline(revisions, hostler, reader):
     origin, wanted = revisions
     for revision, files in wanted.items():
