@@ -1,5 +1,6 @@
 #include "model/safetensors_index.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
