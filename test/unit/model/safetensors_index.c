@@ -45,7 +45,8 @@ static void what_is_no_index_is_refused_with_the_reason(void **state)
         const char *text;
         const char *message;
     } cases[] = {
-        {"{", "index of shards: broken JSON at line 1, column 1: string or '}' expected near end of file"},
+        {"{", "index of shards: broken JSON at line 1, column 1: string or '}' expected near end "
+              "of file"},
         {"[]", "index of shards: it has no weight_map"},
         {"{\"weight_map\":[\"a\"]}", "index of shards: it has no weight_map"},
         {"{\"weight_map\":{\"t\":1}}",
