@@ -10,6 +10,7 @@
 #include "layout/ollama_find.h"
 #include "layout/ollama_links.h"
 #include "layout/ollama_tag.h"
+#include "sys/fd.h"
 #include "sys/file.h"
 
 /* ---- blobs ---- */
@@ -59,6 +60,58 @@ int ollama_publish_blobs(struct layout_place *p, const struct blob_batch *batch,
 }
 
 /* ---- the model ---- */
+
+/*
+ * The same for one that is about to be named by a manifest. What lost its record is hashed: another
+ * pull may have replaced it by the same bytes just now (--force, or a small file that two models
+ * share), and its record is not written yet.
+ */
+static int is_right(bool *ret_right, struct layout_place *p, const struct model_file *file,
+                    struct err *err)
+{
+    struct blob_found found;
+    struct digest seen = {0};
+    struct err shorter = {0};
+    int r = 0;
+
+    if (is_there(ret_right, p, file, err) < 0)
+        return -1;
+    if (*ret_right)
+        return 0;
+    if (ollama_find(&found, p, file, err) < 0)
+        return -1;
+    *ret_right = found.state == BLOB_VERIFIED;
+    if (found.state != BLOB_UNVERIFIED)
+        return 0;
+    if (digest_fd(&seen, file->digest.kind, found.fd, file->size, &shorter) < 0 &&
+        shorter.code != ERR_DIGEST) {
+        *err = shorter;
+        r = -1;
+    }
+    *ret_right = digest_eq(&seen, &file->digest);
+    if (*ret_right)
+        r = ollama_take(p, file, &found, err);
+    fd_close(&found.fd);
+    return r;
+}
+
+/* As find_missing(), but what has no record is looked into. */
+static int find_wrong(const struct model_file **ret_file, struct layout_place *p,
+                      const struct manifest *m, struct err *err)
+{
+    *ret_file = NULL;
+    for (size_t i = 0; i < m->file_count; i++) {
+        bool right;
+
+        if (is_right(&right, p, &m->files[i], err) < 0)
+            return -1;
+        if (!right) {
+            *ret_file = &m->files[i];
+            return 0;
+        }
+    }
+    return 0;
+}
 
 /* The first wanted file whose blob is not there or not verified; NULL: all are. */
 static int find_missing(const struct model_file **ret_file, const struct layout_place *p,
@@ -117,11 +170,11 @@ static int refuse_missing(const struct layout_place *p, const struct model_file 
 }
 
 /* A server may have started between the look at the blobs and the manifest that names them. */
-static int look_again(const struct layout_place *p, const struct manifest *m, struct err *err)
+static int look_again(struct layout_place *p, const struct manifest *m, struct err *err)
 {
     const struct model_file *missing;
 
-    if (find_missing(&missing, p, m, err) < 0)
+    if (find_wrong(&missing, p, m, err) < 0)
         return -1;
     if (missing == NULL)
         return 0;
@@ -139,10 +192,10 @@ int ollama_publish_model(struct layout_place *p, const struct manifest *m, bool 
         return err_hint(err, "pull it without --include and --exclude");
     }
     if (check_text(p, m, err) < 0 || ollama_blobs(p, err) < 0 ||
-        find_missing(&missing, p, m, err) < 0)
+        find_wrong(&missing, p, m, err) < 0)
         return -1;
     if (missing != NULL)
-        return refuse_missing(p, missing, "is not there, or was never verified", err);
+        return refuse_missing(p, missing, "is not there, or holds other bytes", err);
     for (size_t i = 0; i < m->file_count; i++)
         ollama_touch(p, &m->files[i].digest);
     /* Names of blobs that another program left and we found right: the manifest leads to them. */

@@ -449,13 +449,32 @@ static void without_all_blobs_no_manifest_appears(void **state)
     remove_all(&h, name);
     assert_int_equal(h.place.layout->publish_model(&h.place, &m, true, &h.err), -1);
     assert_int_equal(h.err.code, ERR_VOLUME);
-    assert_string_equal(h.err.msg,
-                        str_format(h.arena, "%s (license) is not there, or was never verified",
-                                   hub_path(&h, name)));
+    assert_string_equal(
+        h.err.msg,
+        str_format(h.arena, "%s (license) is not there, or holds other bytes", hub_path(&h, name)));
     /* right in size, and nobody's word but its name's */
     put(&h, name, "Apachf");
     assert_int_equal(h.place.layout->publish_model(&h.place, &m, true, &h.err), -1);
     assert_false(scratch_has(*state, "ollama/manifests"));
+    hub_done(&h);
+}
+
+/* Two models share small files, and each brings its own: one replaces what the other recorded. */
+static void right_bytes_that_another_pull_has_just_put_there_are_taken(void **state)
+{
+    struct hub h;
+    struct manifest m;
+    const char *name;
+
+    hub_init(&h, *state);
+    m = model_of(&h, "ollama:llava:7b", llava);
+    assert_pulled(&h, &m, llava, true);
+    remove_all(&h, "ollama/manifests");
+    name = blob_of(&h, llava[3].bytes);
+    put(&h, "ollama/blobs/other", llava[3].bytes);
+    assert_int_equal(renameat(h.scratch->fd, "ollama/blobs/other", h.scratch->fd, name), 0);
+    assert_int_equal(h.place.layout->publish_model(&h.place, &m, true, &h.err), 0);
+    assert_true(hub_complete(&h, &m, true));
     hub_done(&h);
 }
 
@@ -674,6 +693,7 @@ int main(void)
         SCRATCH_TEST(a_part_of_a_model_is_refused),
         SCRATCH_TEST(a_text_that_is_not_what_its_digest_says_is_refused),
         SCRATCH_TEST(without_all_blobs_no_manifest_appears),
+        SCRATCH_TEST(right_bytes_that_another_pull_has_just_put_there_are_taken),
         SCRATCH_TEST(a_manifest_finds_its_folder_though_a_server_removes_empty_ones),
         SCRATCH_TEST(a_model_whose_blob_goes_while_it_is_published_does_not_stay),
         SCRATCH_TEST(nothing_of_ours_is_left_behind_by_a_pull),
