@@ -46,8 +46,10 @@ int cmd_print(struct str text, struct err *err)
 
         if (done < 0 && errno == EINTR)
             continue;
-        if (done < 0)
-            return err_sys(err, ERR_USAGE, "writing to stdout");
+        if (done < 0) {
+            (void)err_sys(err, ERR_USAGE, "writing to stdout");
+            return err_hint(err, "send the output where it can be written");
+        }
         text.ptr += done;
         text.len -= (size_t)done;
     }

@@ -1,6 +1,8 @@
 /* pull: makes the volume hold what the worker types and models need. */
 #include "pull/pull.h"
 
+#include <string.h>
+
 #include "cmd/cmd.h"
 #include "text/buf.h"
 
@@ -21,6 +23,22 @@ static void tell_notes(const struct cmd_context *ctx, const struct catalog_want 
         if (wants[i].note != NULL)
             report_note(ctx->report, REPORT_WARN, "taken_for", wants[i].ref.text, "%s",
                         wants[i].note);
+    }
+}
+
+/* Patterns choose files of Hugging Face alone; models of Ollama are of no use in part. */
+static void tell_unfiltered(const struct cmd_context *ctx, const struct catalog_want *wants,
+                            size_t count)
+{
+    const struct config_options *o = &ctx->config->options;
+    const char *named = o->include.len > 0 ? "--include" : "--exclude";
+
+    if (o->include.len == 0 && o->exclude.len == 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(wants[i].ref.source, "ollama") == 0)
+            report_note(ctx->report, REPORT_WARN, "unfiltered", wants[i].ref.text,
+                        "%s chooses nothing here: a model of Ollama is fetched whole", named);
     }
 }
 
@@ -67,6 +85,7 @@ static int run(struct cmd_context *ctx, struct err *err)
         return -1;
     tell_left_out(ctx, choice.left_out);
     tell_notes(ctx, choice.wants, choice.count);
+    tell_unfiltered(ctx, choice.wants, choice.count);
     if (config->options.dry_run)
         return dry_run(ctx, &choice, err);
     return pull_run(ctx->arena, config, ctx->report, &choice, err);

@@ -105,9 +105,11 @@ int ref_ollama_parse(struct model_ref *out, struct arena *a, struct str text, st
     }
     if (str_starts(text, STR("https://")))
         rest = (struct str){text.ptr + 8, text.len - 8};
-    if (memchr(rest.ptr, '@', rest.len) != NULL)
-        return err_set(err, ERR_USAGE, "\"%s\": a model of Ollama cannot be pinned by \"@\"",
-                       str_printable(a, text, REF_MAX));
+    if (memchr(rest.ptr, '@', rest.len) != NULL) {
+        (void)err_set(err, ERR_USAGE, "\"%s\": a model of Ollama cannot be pinned by \"@\"",
+                      str_printable(a, text, REF_MAX));
+        return err_hint(err, "write its tag: ollama:NAME:TAG");
+    }
     p.name = rest;
     if (str_rcut(&p.name, ':', &tail) && memchr(tail.ptr, '/', tail.len) == NULL) {
         p.tag = tail;

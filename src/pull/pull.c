@@ -1,6 +1,7 @@
 #include "pull/pull.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "pull/job.h"
 #include "pull/ollama_sees.h"
@@ -85,6 +86,25 @@ static void work_all(struct pull *pull, struct job *jobs, size_t count)
     tell_notices(pull);
 }
 
+/*
+ * What was moved or unmounted while we filled it is filled all the same, but who starts now and
+ * looks for it by its name finds something else.
+ */
+static int check_volume_is_there(const struct volume *v, struct err *err)
+{
+    struct stat ours;
+    struct stat named;
+
+    if (fstat(v->fd, &ours) == 0 && stat(v->path, &named) == 0 && ours.st_dev == named.st_dev &&
+        ours.st_ino == named.st_ino)
+        return 0;
+    (void)err_set(err, ERR_VOLUME,
+                  "%s is not the directory any more that was filled: it was moved, removed or "
+                  "unmounted meanwhile",
+                  v->path);
+    return err_hint(err, "mount the volume there again, and pull again");
+}
+
 /* The last line, and the status: that of the first named that failed. */
 static int sum_up(struct pull *pull, const struct job *jobs, size_t count, uint64_t began_ms,
                   struct err *err)
@@ -105,7 +125,9 @@ static int sum_up(struct pull *pull, const struct job *jobs, size_t count, uint6
     }
     event.total = count;
     report_emit(pull->report, &event);
-    return event.models == count ? 0 : -1;
+    if (event.models < count)
+        return -1;
+    return check_volume_is_there(&pull->volume, err);
 }
 
 int pull_run(struct arena *a, const struct config *config, struct report *report,

@@ -1,6 +1,7 @@
 #include "pull/survey.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "pull/claim.h"
 #include "sys/fd.h"
@@ -170,8 +171,11 @@ int survey_check_space(struct job *job, const struct survey *survey, struct err 
     free_bytes = space.free_bytes + dead_bytes(job, survey);
     if (survey->absent_bytes + SPARE_BYTES <= free_bytes)
         return 0;
-    (void)err_set(err, ERR_NO_SPACE, "%s needs %s more on %s, where %s are free (%s)",
+    (void)err_set(err, ERR_NO_SPACE, "%s needs %s more on %s%s, where %s are free (%s)",
                   job_name(job), num_format_size(need, survey->absent_bytes), job->place.store.path,
+                  survey->absent_bytes <= free_bytes ? " and a little to spare" : "",
                   num_format_size(have, free_bytes), space.limit);
+    if (strcmp(job->want->ref.source, "hf") != 0) /* of others only whole models are of use */
+        return err_hint(err, "free space there, or use a larger volume");
     return err_hint(err, "free space there, use a larger volume, or leave files out (--exclude)");
 }

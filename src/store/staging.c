@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,6 +71,14 @@ static void trim(const struct opening *o)
         errno = 0; /* then it stays taken */
 }
 
+/* Is it the limit of this process (ulimit -f), and not the filesystem, that forbids such a file? */
+static bool is_limited(uint64_t size)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur;
+}
+
 /*
  * Takes the space of a large file at once, so that it cannot run out on the way. What cannot fit is
  * not tried: ext4 would first take all there is, from everybody on the volume.
@@ -97,7 +106,7 @@ static int preallocate(const struct opening *o, struct err *err)
     /* Not posix_fallocate(3): where this is not supported it writes zeros, every one of them. */
     if (result < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
         result = ftruncate(o->s.fd, (off_t)o->file->size);
-    if (result < 0 && errno == EFBIG) {
+    if (result < 0 && errno == EFBIG && !is_limited(o->file->size)) {
         err_set(err, ERR_VOLUME, "%s: this filesystem holds no file of %ju bytes", o->s.part,
                 (uintmax_t)o->file->size);
         return err_hint(err, "use a volume with another filesystem (ext4, xfs, btrfs, NFS)");

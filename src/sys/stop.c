@@ -46,7 +46,7 @@ int stop_install(struct err *err)
         return err_sys(err, ERR_BUG, "eventfd");
     atomic_store(&event_fd, fd);
     if (sigaction(SIGINT, &stop, NULL) < 0 || sigaction(SIGTERM, &stop, NULL) < 0 ||
-        sigaction(SIGPIPE, &ignore, NULL) < 0)
+        sigaction(SIGPIPE, &ignore, NULL) < 0 || sigaction(SIGXFSZ, &ignore, NULL) < 0)
         return err_sys(err, ERR_BUG, "sigaction");
     return 0;
 }

@@ -10,7 +10,9 @@
 
 #include "err/err.h"
 
-/* Installs the handlers (sigaction) and ignores SIGPIPE. Call once, before any thread. */
+/* Installs the handlers (sigaction) and ignores SIGPIPE and SIGXFSZ: a pipe that nobody reads
+ * and a limit of file sizes are errors of write(2), which name their place. Call once, before any
+ * thread. */
 int stop_install(struct err *err) MUST_CHECK;
 
 /* The signal that asked to stop, 0 if none did. Async-signal-safe, any thread. */

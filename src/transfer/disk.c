@@ -258,12 +258,22 @@ static unsigned cores(void)
     return (unsigned)CPU_COUNT(&set);
 }
 
+int disk_thread(pthread_t *out, void *(*run)(void *), struct transfer *t, struct err *err)
+{
+    errno = pthread_create(out, NULL, run, t);
+    if (errno == 0)
+        return 0;
+    (void)err_sys(err, ERR_LIMIT, "cannot start a thread for downloading");
+    return err_hint(err, "raise the limits of processes and memory (ulimit -u, ulimit -v, pids and "
+                         "memory of the cgroup)");
+}
+
 static int start_lane(struct transfer *t, struct lane *lane, unsigned n, void *(*run)(void *),
                       struct err *err)
 {
     for (unsigned i = 0; i < n; i++) {
-        if ((errno = pthread_create(&lane->threads[i], NULL, run, t)) != 0)
-            return err_sys(err, ERR_BUG, "starting a thread");
+        if (disk_thread(&lane->threads[i], run, t, err) < 0)
+            return -1;
         lane->thread_count++;
     }
     return 0;

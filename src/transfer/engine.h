@@ -233,6 +233,9 @@ void disk_kick_hash(struct file *f);
 bool disk_reclaim(struct transfer *t);              /* frees what can be read back later */
 void disk_release(struct file *f, struct chunk *c); /* if nobody wants it any more */
 bool disk_hashable(const struct file *f);           /* there is something to do for the hash */
+/* One more thread of t; a limit that forbids it is ERR_LIMIT. */
+int disk_thread(pthread_t *out, void *(*run)(void *), struct transfer *t,
+                struct err *err) MUST_CHECK;
 int disk_start(struct transfer *t, struct err *err) MUST_CHECK;
 
 /* One turn of a file on its lane; the lock is held on entry and exit. */

@@ -1,7 +1,6 @@
 #include "transfer/transfer.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,9 +223,7 @@ static int start(struct transfer *t, struct err *err)
     (void)t->curl->multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)ENGINE_CONNS);
     if (disk_start(t, err) < 0)
         return -1;
-    if ((errno = pthread_create(&t->thread, NULL, net_thread, t)) != 0)
-        return err_sys(err, ERR_BUG, "starting a thread");
-    return 0;
+    return disk_thread(&t->thread, net_thread, t, err);
 }
 
 static void init_sync(struct transfer *t)

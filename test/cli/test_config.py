@@ -148,7 +148,8 @@ def test_an_error_is_an_event_too(hostler):
 def test_a_full_stdout_is_an_error_of_help(hostler):
     got = hostler("help", wrap=["bash", "-c", 'exec "$@" >/dev/full', "-"])
     assert got.rc == 2
-    assert said(got)[0] == "hostler: writing to stdout: No space left on device"
+    assert said(got) == ["hostler: writing to stdout: No space left on device",
+                         "hint: send the output where it can be written"]
 
 
 def test_help_takes_one_command(hostler):

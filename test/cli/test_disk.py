@@ -34,9 +34,9 @@ class Disk:
         self.faulty.volume.mkdir()
         return self.faulty.volume
 
-    def pull(self, env=None, *args):
+    def pull(self, env=None, *args, **more):
         return self.hostler.pull("hf:org/tiny", "-j", "1", "--takeover", "1s", *args, hub=self.origin,
-                                 volume=self.faulty.volume, env=env)
+                                 volume=self.faulty.volume, env=env, **more)
 
     def calls(self):
         """the calls of an undisturbed pull"""
@@ -114,4 +114,15 @@ def test_where_space_cannot_be_taken_beforehand_files_still_come(disk, faulty):
     got = disk.pull(faulty.env(nth=1, error="EOPNOTSUPP", kinds=("space",)))
     assert got.rc == 0, got.stderr
     assert [call.split()[0] for call in faulty.calls()[:2]] == ["fallocate", "ftruncate"]
+    assert_complete(volume, "org/tiny", disk.wanted)
+
+
+def test_a_limit_of_file_sizes_is_an_error_and_no_death(disk):
+    """RLIMIT_FSIZE sends a signal that kills who does not expect it"""
+    volume = disk.fresh()
+    got = disk.pull(wrap=["prlimit", "--fsize=2000000"])
+    assert got.rc == 9, got.stderr
+    assert ": File too large\nhint: raise the limit of a file's size (ulimit -f), or use a filesystem" in got.stderr
+    assert_nothing_wrong(volume, "org/tiny", disk.wanted)
+    assert disk.pull().rc == 0
     assert_complete(volume, "org/tiny", disk.wanted)

@@ -114,6 +114,17 @@ def test_the_manifest_is_asked_for_as_ollama_reads_it(registry, front, hostler):
     assert re.fullmatch(r"hostler/\S+", first["agent"])
 
 
+@pytest.mark.parametrize("option", ["--include", "--exclude"])
+def test_patterns_choose_nothing_and_that_is_said(registry, hostler, volume, option):
+    there = registry()
+    tiny = there.push("library/tiny:latest", make_model())
+    got = hostler.pull("ollama:tiny", option, "*.json", env=at(there))
+    assert got.rc == 0, got.stderr
+    assert store(volume) == expected({"registry.ollama.ai/library/tiny/latest": tiny})
+    said = [line.partition(" ")[2] for line in got.stderr.splitlines() if " WARN " in line]
+    assert said == [f"WARN {option} chooses nothing here: a model of Ollama is fetched whole model=ollama:tiny"]
+
+
 def test_a_dry_run_lists_what_would_come(registry, front, hostler, volume):
     there = registry()
     tiny = there.push("library/tiny:latest", make_model(size=300_000))

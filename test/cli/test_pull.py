@@ -405,6 +405,22 @@ def test_nothing_is_left_running_or_lying_about(filled, hostler, volume):
     assert [p.name for p in hostler.folder.iterdir()] == ["log"]
 
 
+def test_a_volume_that_is_moved_meanwhile_is_not_called_filled(models, hub, hostler, volume):
+    models.small(REPO, weights=3_000_000)
+    origin = hub()
+    origin.fault(action="hang", port="cdn", times=-1)
+    child = hostler.start_pull(f"hf:{REPO}", hub=origin)
+    child.err.wait_for("Downloading", 30)
+    volume.rename(volume.with_name("moved"))
+    volume.mkdir()
+    origin.clear_faults()
+    got = child.finish()
+    assert got.rc == 9, got.stderr
+    assert (f"hostler: {volume} is not the directory any more that was filled: it was moved, removed or unmounted "
+            "meanwhile\nhint: mount the volume there again, and pull again\n") in got.stderr
+    assert list(volume.iterdir()) == []
+
+
 def test_a_model_larger_than_the_disk_is_refused_before_the_first_byte(models, hub, hostler, tmpfs):
     models.small(REPO, weights=20_000_000)
     origin = hub()

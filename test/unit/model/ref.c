@@ -179,7 +179,8 @@ static const struct bad bad[] = {
      "the sources are hf: and ollama:"},
     {"gpt2@main", "\"gpt2@main\" is no name of Ollama, which hold no \"@\"",
      "a repository of Hugging Face is written hf:gpt2@main"},
-    {"ollama:x@sha256:00", "\"x@sha256:00\": a model of Ollama cannot be pinned by \"@\"", NULL},
+    {"ollama:x@sha256:00", "\"x@sha256:00\": a model of Ollama cannot be pinned by \"@\"",
+     "write its tag: ollama:NAME:TAG"},
     {"ollama:localhost:5000/x",
      "the namespace \"localhost:5000\" holds \":\" at 10: letters, digits and \"_\" are taken, "
      "and \"-\" after the first",

@@ -705,6 +705,7 @@ static void each_cause_has_its_way_out(void **state)
         {EROFS, ERR_VOLUME, "writable"},      {EACCES, ERR_VOLUME, "uid"},
         {EPERM, ERR_VOLUME, "uid"},           {EIO, ERR_VOLUME, "disk, mount"},
         {ESTALE, ERR_VOLUME, "disk, mount"},  {EMFILE, ERR_VOLUME, "ulimit -n"},
+        {EFBIG, ERR_VOLUME, "ulimit -f"},     {EISDIR, ERR_VOLUME, "remove it"},
     };
 
     (void)state;
