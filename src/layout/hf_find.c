@@ -192,7 +192,8 @@ static void find_other(struct blob_found *out, const struct layout_place *p,
             fd = file_open(p->store.fd, where, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &ignored);
         if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
             (uint64_t)st.st_size == file->size)
-            *out = (struct blob_found){BLOB_UNVERIFIED, fd_take(&fd), where, true};
+            *out = (struct blob_found){
+                .state = BLOB_UNVERIFIED, .fd = fd_take(&fd), .where = where, .elsewhere = true};
         else
             arena_rewind(p->arena, mark);
     }
@@ -213,6 +214,11 @@ int hf_find(struct blob_found *out, struct layout_place *p, const struct model_f
         find_shared(&found, p, file);
     if (found.state == BLOB_ABSENT)
         find_other(&found, p, file, hex);
+    if (found.state == BLOB_UNVERIFIED && fstat(found.fd, &found.st) < 0) {
+        (void)file_err(err, "%s/%s", p->store.path, found.where);
+        fd_close(&found.fd);
+        return -1;
+    }
     *out = found;
     return 0;
 }
@@ -235,6 +241,22 @@ static int place_duplicate(const struct layout_place *p, const char *temp, const
     return rc < 0 ? -1 : folder_sync(p, s->blobs_fd, err);
 }
 
+/* A duplicate is of the bytes that were hashed if nobody has written into them since. */
+static int check_unchanged(const struct layout_place *p, const struct blob_found *found,
+                           const char *temp, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(found->fd, &st) == 0 && st.st_size == found->st.st_size &&
+        st.st_mtim.tv_sec == found->st.st_mtim.tv_sec &&
+        st.st_mtim.tv_nsec == found->st.st_mtim.tv_nsec)
+        return 0;
+    (void)unlinkat(p->staging_fd, temp, 0);
+    (void)err_set(err, ERR_VOLUME, "%s/%s was written to while it was taken over", p->store.path,
+                  found->where);
+    return err_hint(err, "look who writes there, and pull again");
+}
+
 int hf_take(struct layout_place *p, const struct model_file *file, const struct blob_found *found,
             struct err *err)
 {
@@ -251,9 +273,7 @@ int hf_take(struct layout_place *p, const struct model_file *file, const struct 
     if (folder_sync(p, found->fd, err) < 0)
         return -1;
     if (!found->elsewhere) {
-        if (fstat(found->fd, &st) < 0)
-            return file_err(err, "%s/%s", p->store.path, found->where);
-        hf_record(p, &file->digest, &st);
+        hf_record(p, &file->digest, &found->st);
         return hf_flush(p, false, err);
     }
     hf_snapshot_begin(p);
@@ -261,6 +281,8 @@ int hf_take(struct layout_place *p, const struct model_file *file, const struct 
     if (hf_blobs(p, err) < 0 ||
         publish_duplicate(&how, found->fd, p->staging_fd, temp, hf_state(p)->file_mode, err) < 0)
         return err_wrap(err, "taking over %s/%s", p->store.path, found->where);
+    if (check_unchanged(p, found, temp, err) < 0)
+        return -1;
     if (place_duplicate(p, temp, hex, &st, err) < 0)
         return -1;
     hf_record(p, &file->digest, &st);

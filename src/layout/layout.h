@@ -10,6 +10,7 @@
 #define LAYOUT_LAYOUT_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "err/err.h"
 #include "mem/arena.h"
@@ -67,6 +68,8 @@ enum blob_state {
 struct blob_found {
     enum blob_state state;
     int fd;            /* BLOB_UNVERIFIED: open for reading, the caller's; else -1 */
+    struct stat st;    /* of fd before a byte was read: what take() records, so that a change made
+                        * since then shows */
     const char *where; /* for messages and for layout_take(): the name that was found */
     bool elsewhere;    /* found in another repository or the shared store: to be duplicated */
 };

@@ -117,6 +117,7 @@ int ollama_find(struct blob_found *out, struct layout_place *p, const struct mod
         /* Who may not read it cannot use it either: it is fetched again, and replaced. */
         if (fd >= 0 && fstat(fd, &st) == 0 && (uint64_t)st.st_size == file->size) {
             found.state = BLOB_UNVERIFIED;
+            found.st = st;
             found.fd = fd_take(&fd);
         }
     }
@@ -127,17 +128,13 @@ int ollama_find(struct blob_found *out, struct layout_place *p, const struct mod
 int ollama_take(struct layout_place *p, const struct model_file *file,
                 const struct blob_found *found, struct err *err)
 {
-    struct stat st;
-
     /*
      * Who wrote it may not have synced it: what was hashed was in memory, and a power cut could
      * still take the bytes and leave the size, and our record, which says that they are right.
      */
     if (folder_sync(p, found->fd, err) < 0)
         return -1;
-    if (fstat(found->fd, &st) < 0)
-        return file_err(err, "%s/%s", p->store.path, found->where);
-    ollama_record(p, &file->digest, &st);
+    ollama_record(p, &file->digest, &found->st);
     ollama_touch(p, &file->digest);
     return ollama_flush(p, err);
 }

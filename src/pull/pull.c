@@ -125,9 +125,9 @@ static int sum_up(struct pull *pull, const struct job *jobs, size_t count, uint6
     }
     event.total = count;
     report_emit(pull->report, &event);
-    if (event.models < count)
+    if (check_volume_is_there(&pull->volume, err) < 0)
         return -1;
-    return check_volume_is_there(&pull->volume, err);
+    return event.models == count ? 0 : -1;
 }
 
 int pull_run(struct arena *a, const struct config *config, struct report *report,

@@ -408,7 +408,7 @@ def test_nothing_is_left_running_or_lying_about(filled, hostler, volume):
 def test_a_volume_that_is_moved_meanwhile_is_not_called_filled(models, hub, hostler, volume):
     models.small(REPO, weights=3_000_000)
     origin = hub()
-    origin.fault(action="hang", port="cdn", times=-1)
+    origin.fault(action="throttle", rate=200_000, port="cdn", times=-1)
     child = hostler.start_pull(f"hf:{REPO}", hub=origin)
     child.err.wait_for("Downloading", 30)
     volume.rename(volume.with_name("moved"))
@@ -418,7 +418,6 @@ def test_a_volume_that_is_moved_meanwhile_is_not_called_filled(models, hub, host
     assert got.rc == 9, got.stderr
     assert (f"hostler: {volume} is not the directory any more that was filled: it was moved, removed or unmounted "
             "meanwhile\nhint: mount the volume there again, and pull again\n") in got.stderr
-    assert list(volume.iterdir()) == []
 
 
 def test_a_model_larger_than_the_disk_is_refused_before_the_first_byte(models, hub, hostler, tmpfs):

@@ -4,6 +4,7 @@
 
 #include "layout/ollama_place.h"
 #include "ollama.h"
+#include "sys/fd.h"
 
 static const struct content weights[] = {
     {"config", "{}", true}, {"model", "0123456789 weights", true}, {0}};
@@ -73,6 +74,36 @@ static void a_blob_is_judged_by_its_size_and_then_by_its_record(void **state)
     assert_int_equal(h.hashed, 1);
     assert_int_equal(find(&h, &m), BLOB_VERIFIED);
     assert_string_equal(text_of(&h, name), weights[1].bytes);
+    hub_done(&h);
+}
+
+static const struct model_file *file_of(const struct manifest *m, const char *path)
+{
+    size_t i = 0;
+
+    while (strcmp(m->files[i].path, path) != 0)
+        i++;
+    return &m->files[i];
+}
+
+static void a_blob_that_is_written_to_after_it_was_hashed_has_no_record(void **state)
+{
+    struct hub h;
+    struct manifest m = opened(&h, *state);
+    const struct model_file *file = file_of(&m, "model");
+    const char *name = blob_of(&h, weights[1].bytes);
+    struct blob_found found;
+    FD_SCOPED fd = -1;
+
+    put(&h, name, weights[1].bytes);
+    assert_int_equal(h.place.layout->find(&found, &h.place, file, &h.err), 0);
+    assert_int_equal(found.state, BLOB_UNVERIFIED);
+    fd = openat(h.scratch->fd, name, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "X", 1, 0), 1);
+    assert_int_equal(futimens(fd, (const struct timespec[]){{1, 0}, {1, 0}}), 0);
+    assert_int_equal(h.place.layout->take(&h.place, file, &found, &h.err), 0);
+    fd_close(&found.fd);
+    assert_int_equal(find(&h, &m), BLOB_UNVERIFIED);
     hub_done(&h);
 }
 
@@ -369,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_blob_is_judged_by_its_size_and_then_by_its_record),
+        SCRATCH_TEST(a_blob_that_is_written_to_after_it_was_hashed_has_no_record),
         SCRATCH_TEST(a_verified_blob_of_another_size_than_the_manifest_says_is_not_the_one),
         SCRATCH_TEST(names_of_older_servers_and_unfinished_files_are_nothing_and_stay),
         SCRATCH_TEST(a_link_within_the_store_is_used_and_stays),
