@@ -405,6 +405,23 @@ def test_a_registry_by_https_serves_a_model(registry, front, hostler, volume, ce
     assert store(volume) == expected({f"{HOME}/tiny/latest": tiny})
 
 
+def test_a_proxy_is_used_and_its_credentials_stay_with_it(registry, front, proxy, hostler, volume, certificates):
+    there = registry()
+    tiny = there.push("library/tiny:latest", make_model(size=3_000_000))
+    before = front(there, tls=certificates)
+    through = proxy("--credentials", "me:word")
+    env = at(before, HOSTLER_EXTRA_CA=certificates / "ca.pem")
+    got = hostler.pull("ollama:tiny", env={**env, "HTTPS_PROXY": through.url.replace("://", "://me:wrong@")})
+    assert got.rc == 5, got.stderr
+    assert "the proxy that HTTPS_PROXY names wants credentials (407)" in words(got)[0]
+    assert "wrong" not in got.stderr and before.requests() == []
+    got = hostler.pull("ollama:tiny", env={**env, "HTTPS_PROXY": through.url.replace("://", "://me:word@")})
+    assert got.rc == 0, got.stderr
+    assert store(volume) == expected({f"{HOME}/tiny/latest": tiny})
+    assert {one["target"] for one in through.requests()} == {before.host}
+    assert tokens(before) == {None}
+
+
 def test_other_hosts_are_asked_by_https(hostler):
     got = hostler.pull("ollama:registry.invalid/me/mine", "--give-up", "1s")
     assert got.rc == 5
