@@ -418,7 +418,7 @@ def test_a_proxy_is_used_and_its_credentials_stay_with_it(registry, front, proxy
     got = hostler.pull("ollama:tiny", env={**env, "HTTPS_PROXY": through.url.replace("://", "://me:word@")})
     assert got.rc == 0, got.stderr
     assert store(volume) == expected({f"{HOME}/tiny/latest": tiny})
-    assert {one["target"] for one in through.requests()} == {before.host}
+    assert {target for _, target in through.requests()} == {before.host}
     assert tokens(before) == {None}
 
 
