@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "layout/folder.h"
+#include "layout/hf_fold.h"
 #include "layout/hf_pointer.h"
 #include "sys/fd.h"
 #include "sys/file.h"
@@ -16,6 +17,7 @@
 #include "text/relpath.h"
 
 #define BUILD_PREFIX "snapshot-"
+#define BUILD_NAME   BUILD_PREFIX "0123456789abcdef"
 #define BUILD_TRIES  3
 
 /* A sweep takes a moment. */
@@ -203,16 +205,24 @@ void hf_snapshot_begin(const struct layout_place *p)
     }
 }
 
+/* An empty folder in the staging directory, and its name there. */
+static int open_build(int *ret_fd, char name[static sizeof(BUILD_NAME)],
+                      const struct layout_place *p, struct err *err)
+{
+    memcpy(name, BUILD_NAME, sizeof(BUILD_NAME));
+    file_random_hex(name + strlen(BUILD_PREFIX), 16);
+    return folder_open(ret_fd, p, p->staging_fd, name, true, err);
+}
+
 /* Builds it beside and renames it; *ret_there: somebody else has just made one. */
 static int build(bool *ret_there, const struct layout_place *p, const struct manifest *m,
                  struct err *err)
 {
-    char name[] = BUILD_PREFIX "0123456789abcdef";
+    char name[sizeof(BUILD_NAME)];
     FD_SCOPED fd = -1;
 
     *ret_there = false;
-    file_random_hex(name + strlen(BUILD_PREFIX), 16);
-    if (folder_open(&fd, p, p->staging_fd, name, true, err) < 0)
+    if (open_build(&fd, name, p, err) < 0)
         return -1;
     if (fill(p, m, fd, err) < 0 || folder_sync(p, fd, err) < 0) {
         remove_tree(p->staging_fd, name, DEPTH_MAX);
@@ -227,14 +237,33 @@ static int build(bool *ret_there, const struct layout_place *p, const struct man
     return *ret_there ? 0 : -1;
 }
 
+/* Before anything is seen: does the filesystem tell all names apart? */
+static int try_names(bool *ret_there, const struct layout_place *p, const struct manifest *m,
+                     struct err *err)
+{
+    char name[sizeof(BUILD_NAME)];
+    FD_SCOPED fd = -1;
+    int rc;
+
+    *ret_there = false;
+    if (open_build(&fd, name, p, err) < 0)
+        return -1;
+    rc = hf_fold_try(p, m, fd, err);
+    remove_tree(p->staging_fd, name, DEPTH_MAX);
+    return rc;
+}
+
+typedef int build_step(bool *ret_there, const struct layout_place *p, const struct manifest *m,
+                       struct err *err);
+
 /* Where flock tells nothing, a second holder of the lease may sweep ours away: then once more. */
-static int build_patiently(bool *ret_there, const struct layout_place *p, const struct manifest *m,
-                           struct err *err)
+static int patiently(build_step *attempt, bool *ret_there, const struct layout_place *p,
+                     const struct manifest *m, struct err *err)
 {
     for (int i = 0;; i++) {
         struct err why = {0};
 
-        if (build(ret_there, p, m, &why) == 0)
+        if (attempt(ret_there, p, m, &why) == 0)
             return 0;
         if (why.sys == ENOENT && i < BUILD_TRIES)
             continue;
@@ -247,13 +276,16 @@ int hf_snapshot_publish(const struct layout_place *p, const struct manifest *m, 
 {
     struct hf_place *s = hf_state(p);
     bool there = true;
+    bool ignored;
     FD_SCOPED fd = -1;
 
     if (folder_open(&fd, p, s->snapshots_fd, m->commit, false, err) < 0)
         return -1;
+    if (hf_fold_possible(m) && patiently(try_names, &ignored, p, m, err) < 0)
+        return -1;
     if (fd < 0 && hf_pointer_choose(p, err) < 0)
         return -1;
-    if (fd < 0 && s->pointer != HF_POINTER_FILE && build_patiently(&there, p, m, err) < 0)
+    if (fd < 0 && s->pointer != HF_POINTER_FILE && patiently(build, &there, p, m, err) < 0)
         return -1;
     /* A blob that moves is in place at once: a run that is killed must not lose it. */
     if (there && fd < 0 && folder_open(&fd, p, s->snapshots_fd, m->commit, true, err) < 0)

@@ -8,8 +8,10 @@ import signal
 import subprocess
 
 import pytest
-from conftest import lock_environment, sha256_of
-from volume import assert_complete, assert_no_leftovers, assert_nothing_wrong, hub_folder, wait_until
+from conftest import lock_environment, safetensors_bytes, sha256_of
+from registry import expected, make_model, store
+from volume import (assert_complete, assert_no_leftovers, assert_nothing_wrong, changes, everything, hub_folder, visible,
+                    wait_until)
 
 REPO = "org/model"
 MIB = 1 << 20
@@ -111,6 +113,88 @@ def test_a_full_disk_that_is_told_late_publishes_nothing(models, hub, hostler, o
     assert got.rc == 0, got.stderr
     assert_complete(volume, REPO, models.files(REPO))
     assert_no_leftovers(volume, REPO)
+
+
+# ------------------------------------------------------------------ filesystems that fold case
+
+FOLDING = {"links": ["fold"], "no symlinks": ["fold", "no-symlink"], "no links": ["fold", "no-symlink", "no-link"]}
+
+
+def pull_to(hostler, volume, origin, *more):
+    return hostler.pull(f"hf:{REPO}", *more, hub=origin, volume=volume)
+
+
+@pytest.mark.parametrize("kind", FOLDING)
+def test_names_that_the_filesystem_takes_for_one_are_refused(models, hub, hostler, oddfs, volume, kind):
+    models.small(REPO, more={"Model.safetensors": safetensors_bytes(1_000_000, 2)})
+    wanted, origin, mount = models.files(REPO), hub(), oddfs(volume, *FOLDING[kind])
+    folder = hub_folder(mount) / "models--org--model"
+
+    def refused():
+        got = pull_to(hostler, mount, origin)
+        assert got.rc == 10, got.stderr
+        assert (f"hf:{REPO}: {folder}: Model.safetensors and model.safetensors are two files of the model, and one name on "
+                "this filesystem, which does not tell them apart (it folds case, or forms of Unicode)\n"
+                "hint: pull to a volume on another filesystem, or leave one of them out: --exclude "
+                "'model.safetensors'\n") in got.stderr
+        assert_no_leftovers(mount, REPO)
+
+    refused()
+    assert visible(mount, REPO) == {} and not (folder / "refs" / "main").exists()
+    got = pull_to(hostler, mount, origin, "--exclude", "model.safetensors")
+    assert got.rc == 0, got.stderr
+    assert_complete(mount, REPO, {name: path for name, path in wanted.items() if name != "model.safetensors"})
+    before = everything(folder / "snapshots")
+    refused()
+    got = pull_to(hostler, mount, origin, "--exclude", "Model.safetensors")
+    assert got.rc == 10 and "Model.safetensors and model.safetensors are two files" in got.stderr, got.stderr
+    assert changes(before, everything(folder / "snapshots")) == []
+
+
+def test_names_that_fold_are_no_matter_where_they_hold_the_same(models, hub, hostler, oddfs, volume):
+    models.small(REPO, more={"Model.safetensors": safetensors_bytes(1_000_000, 1), "Sub/a.txt": "a", "sub/b.txt": "b"})
+    mount, origin = oddfs(volume, "fold"), hub()
+    for _ in range(2):
+        got = pull_to(hostler, mount, origin)
+        assert got.rc == 0, got.stderr
+    assert " Complete " in got.stderr
+    top = next((hub_folder(mount) / "models--org--model" / "snapshots").iterdir())
+    for name, path in models.files(REPO).items():
+        assert (top / name).read_bytes() == path.read_bytes(), name
+
+
+def test_names_that_differ_only_in_case_are_two_files_elsewhere(models, hub, hostler, volume):
+    models.small(REPO, more={"Model.safetensors": safetensors_bytes(1_000_000, 2)})
+    got = pull_to(hostler, volume, hub())
+    assert got.rc == 0, got.stderr
+    assert_complete(volume, REPO, models.files(REPO))
+    assert_no_leftovers(volume, REPO)
+
+
+def test_to_ollama_names_that_differ_in_case_are_one_on_any_filesystem(registry, front, hostler, oddfs, tmp_path):
+    """two registries, since one holds no upper case, with another model under the same name of another case"""
+    there, models = registry(), [make_model(size=300_000, seed=seed) for seed in (1, 2)]
+    there.push("lib/x:latest", models[0])
+    there.push("other/x:latest", models[1])
+    renamed = front(there)
+    for part in ("manifests/latest", *(f"blobs/sha256:{blob}" for blob in models[1].blobs)):
+        renamed.say(f"^/v2/Lib/X/{part}", 307, {"Location": f"{there.url}/v2/other/x/{part}"}, times=None)
+    for options in ((), ("fold",)):
+        folder = tmp_path / f"volume{len(options)}"
+        folder.mkdir()
+        mount = oddfs(folder, *options)
+        for name, url, model in (("lib/x", there.url, models[0]), ("Lib/X", renamed.url, models[1]),
+                                 ("lib/x", there.url, models[0])):
+            got = hostler.pull(f"ollama:{name}", "--update", volume=mount, env={"OLLAMA_REGISTRY": url})
+            assert got.rc == 0, got.stderr
+            held = store(mount)
+            assert {path: data for path, data in held.items() if path.startswith("manifests/")} == {
+                "manifests/registry.ollama.ai/lib/x/latest": model.manifest}
+            assert expected({"registry.ollama.ai/lib/x/latest": model}).items() <= held.items()
+            weights = mount / "ollama/models/lib+x/latest"
+            assert os.readlink(weights) == f"../../blobs/sha256-{model.layers[0].hex}"
+            got = hostler.pull(f"ollama:{name}", "--offline", volume=mount)
+            assert got.rc == 0 and " Complete " in got.stderr, got.stderr
 
 
 # ------------------------------------------------------------------ btrfs: files that share their bytes

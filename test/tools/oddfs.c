@@ -7,6 +7,7 @@
  *     late=S         for so many seconds a change by another mount may not be seen: names, their
  *                    absence, sizes and times, as NFS keeps them (acregmax); opening always asks
  *     no-symlink  no-link  no-fallocate        not possible here
+ *     fold           a name that differs only in case is the same name; kept as first written
  *     locks=none     flock succeeds and excludes nobody
  *     locks=missing  it fails with ENOSYS
  *     full=BYTES     so much fits into all files of this mount; what does not is taken all the
@@ -27,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -43,6 +45,7 @@ struct odd {
     bool no_symlink;
     bool no_link;
     bool no_fallocate;
+    bool fold;
     enum locks locks;
     int64_t full_bytes; /* 0: never */
     _Atomic int64_t taken_bytes;
@@ -64,10 +67,57 @@ static struct odd_file *file_of(const struct fuse_file_info *info)
     return (struct odd_file *)(uintptr_t)info->fh; /* NOLINT(performance-no-int-to-ptr) */
 }
 
+/* Spells the name at the end of path, which is len long, as it stands on disk, if it does. */
+static void spell_last(char *path, size_t len)
+{
+    char *slash = memrchr(path, '/', len);
+    char *name = slash == NULL ? path : slash + 1;
+    const struct dirent *entry;
+    DIR *dir;
+    int fd;
+
+    if (slash != NULL)
+        *slash = '\0';
+    fd = openat(odd()->root, slash == NULL ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (slash != NULL)
+        *slash = '/';
+    dir = fd < 0 ? NULL : fdopendir(fd);
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (strcasecmp(entry->d_name, name) == 0) {
+            memcpy(name, entry->d_name, strlen(name));
+            break;
+        }
+    }
+    if (dir != NULL)
+        (void)closedir(dir);
+}
+
+/* The path as it stands on disk. Two of a thread are kept, as many as one call has. */
+static const char *spelled(const char *path)
+{
+    static _Thread_local char kept[2][PATH_MAX];
+    static _Thread_local unsigned turn;
+    char *out = kept[turn++ % 2];
+    size_t len = strlen(path);
+
+    if (len >= PATH_MAX)
+        return path;
+    out[0] = '\0';
+    for (size_t i = 0; i <= len; i++) {
+        if (path[i] == '/' || path[i] == '\0')
+            spell_last(out, i);
+        out[i] = path[i];
+        out[i + 1 < PATH_MAX ? i + 1 : i] = '\0';
+    }
+    return out;
+}
+
 /* Beneath the folder. */
 static const char *rest(const char *path)
 {
-    return path[1] == '\0' ? "." : path + 1;
+    if (path[1] == '\0')
+        return ".";
+    return odd()->fold ? spelled(path + 1) : path + 1;
 }
 
 static int answer(long result)
@@ -376,6 +426,8 @@ static bool take_option(struct odd *o, const char *text)
         o->no_link = true;
     else if (strcmp(text, "no-fallocate") == 0)
         o->no_fallocate = true;
+    else if (strcmp(text, "fold") == 0)
+        o->fold = true;
     else
         return false;
     return true;
