@@ -24,14 +24,21 @@ KINDS = {
 }
 
 
-def pull(hostler, volume, origin, host, *more):
-    return hostler.start_pull(f"hf:{REPO}", "--takeover", "1s", *more, volume=volume, hub=origin,
-                              env={"HOSTLER_HOST": host})
+def pull(source, wanted, hostler, volume, host, *more, which=slice(None)):
+    """which of the model's references: Ollama's model has two here, which share their large blobs"""
+    return hostler.start_pull(*source.references(wanted, REPO)[which], "--takeover", "1s", *more, volume=volume,
+                              **source.how({"HOSTLER_HOST": host}))
 
 
-def test_any_filesystem_is_filled_and_found_filled_by_all_hosts(models, hub, hostler, oddfs, tmp_path):
-    models.small(REPO, weights=9_000_000, shards=2, more={"sub/a.txt": "a"})
-    wanted, origin = models.files(REPO), hub()
+def assert_links_are_what_can_be(kind, place):
+    """Ollama's links for people are files that hold a path where there are no links"""
+    for link in (p for p in (place / "ollama/models").rglob("*") if not p.is_dir()):
+        assert link.is_symlink() == ("no-symlink" not in KINDS[kind]), f"{kind}: {link}"
+
+
+def test_any_filesystem_is_filled_and_found_filled_by_all_hosts(source, hostler, oddfs, tmp_path):
+    wanted = source.make(REPO, weights=9_000_000, shards=2, seed=2)
+    source.serve()
     folders = {kind: tmp_path / kind for kind in KINDS}
     for folder in folders.values():
         folder.mkdir()
@@ -39,80 +46,85 @@ def test_any_filesystem_is_filled_and_found_filled_by_all_hosts(models, hub, hos
     second = {kind: oddfs(folders[kind], *options) for kind, options in KINDS.items()}
 
     def play(kind):
-        got = pull(hostler, first[kind], origin, "one").finish()
+        got = pull(source, wanted, hostler, first[kind], "one").finish()
         assert got.rc == 0, f"{kind}: {got.stderr}"
-        return got
 
     with concurrent.futures.ThreadPoolExecutor(len(KINDS)) as pool:
         list(pool.map(play, KINDS))
-    assert origin.bytes_sent("cdn") == len(KINDS) * models.bytes(REPO, lfs=True)
-    origin.reset()
+    assert source.sent_large(REPO, wanted) == len(KINDS) * source.large(wanted)
+    asked = source.asked()
     for kind, folder in folders.items():
         for place in (folder, first[kind], second[kind]):
-            assert_complete(place, REPO, wanted)
-            assert_no_leftovers(place, REPO)
+            source.assert_complete(place, REPO, wanted)
+            source.assert_no_files_left(place, REPO)
+            assert_links_are_what_can_be(kind, place)
         for host, place in (("one", first[kind]), ("two", second[kind])):
-            got = pull(hostler, place, origin, host).finish()
+            got = pull(source, wanted, hostler, place, host).finish()
             assert got.rc == 0 and " Complete " in got.stderr, f"{kind}, host {host}: {got.stderr}"
-    assert origin.requests() == 0
+    assert source.asked() == asked
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_hosts_fetch_each_byte_once(models, hub, hostler, oddfs, volume, kind):
-    models.small(REPO, weights=24_000_000, shards=2)
-    origin = hub("--rate", 12_000_000)
+def test_two_hosts_fetch_each_byte_once(source, hostler, oddfs, volume, kind):
+    """of Ollama two models that share their large blobs, each by half of the hosts"""
+    wanted = source.make(REPO, weights=24_000_000, shards=2, seed=2)
+    source.serve(rate=12_000_000)
     mounts = [oddfs(volume, *KINDS[kind]) for _ in range(2)]
-    hosts = [pull(hostler, mounts[i % 2], origin, f"host{i}") for i in range(6)]
+    hosts = [pull(source, wanted, hostler, mounts[i % 2], f"host{i}", which=(slice(0, 1), slice(-1, None))[i // 3])
+             for i in range(6)]
     for child in hosts:
         got = child.finish()
         assert got.rc == 0, got.stderr
-    assert_complete(volume, REPO, models.files(REPO))
-    assert_no_leftovers(volume, REPO)
-    assert origin.bytes_sent("cdn") == models.bytes(REPO, lfs=True)
+    source.assert_complete(volume, REPO, wanted)
+    source.assert_no_files_left(volume, REPO)
+    assert source.sent_large(REPO, wanted) == source.large(wanted)
 
 
-def test_a_host_that_looked_before_finds_what_another_has_fetched_since(models, hub, hostler, oddfs, volume):
+def test_a_host_that_looked_before_finds_what_another_has_fetched_since(source, hostler, oddfs, volume):
     """it remembers that nothing was there, and its mount goes on saying so"""
-    models.small(REPO, weights=3_000_000, shards=2)
-    origin = hub()
+    wanted = source.make(REPO, weights=3_000_000, shards=2)
+    source.serve()
     early, other = (oddfs(volume, *KINDS["NFS"]) for _ in range(2))
-    assert pull(hostler, early, origin, "early", "--dry-run").finish().rc == 0
-    assert pull(hostler, early, origin, "early", "--offline").finish().rc == 3
-    assert pull(hostler, other, origin, "other").finish().rc == 0
-    before = origin.bytes_sent("cdn")
-    got = pull(hostler, early, origin, "early").finish()
+    assert pull(source, wanted, hostler, early, "early", "--dry-run").finish().rc == 0
+    assert pull(source, wanted, hostler, early, "early", "--offline").finish().rc == 3
+    assert pull(source, wanted, hostler, other, "other").finish().rc == 0
+    before = source.sent_large(REPO, wanted)
+    got = pull(source, wanted, hostler, early, "early").finish()
     assert got.rc == 0, got.stderr
-    assert_complete(early, REPO, models.files(REPO))
-    assert_no_leftovers(volume, REPO)
-    assert origin.bytes_sent("cdn") == before
+    source.assert_complete(early, REPO, wanted)
+    source.assert_no_files_left(volume, REPO)
+    assert source.sent_large(REPO, wanted) == before
 
 
 @pytest.mark.parametrize("kind", ["NFS", "poor in all"])
-def test_a_host_that_died_is_taken_over_by_another(models, hub, hostler, oddfs, volume, kind):
-    models.small(REPO, weights=16_000_000)
-    origin = hub("--rate", 6_000_000)
-    dead = pull(hostler, oddfs(volume, *KINDS[kind]), origin, "dead")
-    wait_until(lambda: sum(r["sent"] for r in origin.log("cdn", settle=False)) > 4 * MIB)
-    successor = pull(hostler, oddfs(volume, *KINDS[kind]), origin, "next")
+def test_a_host_that_died_is_taken_over_by_another(source, hostler, oddfs, volume, kind):
+    """of Ollama by one that pulls another model, of the same blob"""
+    wanted = source.make(REPO, weights=16_000_000, seed=2)
+    source.serve(rate=6_000_000)
+    dead = pull(source, wanted, hostler, oddfs(volume, *KINDS[kind]), "dead", which=slice(0, 1))
+    wait_until(lambda: source.sent(REPO) > 4 * MIB)
+    successor = pull(source, wanted, hostler, oddfs(volume, *KINDS[kind]), "next", which=slice(-1, None))
     successor.err.wait_for("dead", 20)
     dead.kill()
     got = successor.finish()
     assert got.rc == 0, got.stderr
-    assert_complete(volume, REPO, models.files(REPO))
-    assert_no_leftovers(volume, REPO)
-    assert origin.bytes_sent("cdn") <= models.bytes(REPO) + 8 * MIB
-
-
-def test_a_full_disk_that_is_told_late_publishes_nothing(models, hub, hostler, oddfs, volume):
-    models.small(REPO, weights=9_000_000, shards=3)
-    origin = hub()
-    got = pull(hostler, oddfs(volume, "full=5000000", "locks=none"), origin, "one").finish()
-    assert got.rc == 7, got.stderr
-    assert_nothing_wrong(volume, REPO, models.files(REPO))
-    got = pull(hostler, oddfs(volume, "locks=none"), origin, "two").finish()
+    got = pull(source, wanted, hostler, oddfs(volume, *KINDS[kind]), "last").finish()
     assert got.rc == 0, got.stderr
-    assert_complete(volume, REPO, models.files(REPO))
-    assert_no_leftovers(volume, REPO)
+    source.assert_complete(volume, REPO, wanted)
+    source.assert_no_files_left(volume, REPO)
+    assert source.sent(REPO) <= source.size(wanted) + 8 * MIB
+
+
+def test_a_full_disk_that_is_told_late_publishes_nothing(source, hostler, oddfs, volume):
+    wanted = source.make(REPO, weights=9_000_000, shards=2)
+    source.serve()
+    got = pull(source, wanted, hostler, oddfs(volume, "full=5000000", "locks=none"), "one").finish()
+    assert got.rc == 7, got.stderr
+    source.assert_nothing_wrong(volume, REPO, wanted)
+    got = pull(source, wanted, hostler, oddfs(volume, "locks=none"), "two").finish()
+    assert got.rc == 0, got.stderr
+    source.assert_complete(volume, REPO, wanted)
+    source.assert_no_files_left(volume, REPO)
 
 
 # ------------------------------------------------------------------ filesystems that fold case

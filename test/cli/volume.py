@@ -94,6 +94,7 @@ class HuggingFace:
     assert_nothing_wrong = staticmethod(assert_nothing_wrong)
     assert_complete = staticmethod(assert_complete)
     assert_no_leftovers = staticmethod(assert_no_leftovers)
+    assert_no_files_left = assert_no_leftovers
 
     def __init__(self, models, hub):
         self.models, self.hub, self.origin = models, hub, None
@@ -121,6 +122,14 @@ class HuggingFace:
     def settle(self):
         self.origin.settle()
 
+    def hasten(self):
+        """as of now at full speed"""
+        self.origin.set(rate=None)
+
+    def spoil(self, repo, wanted):
+        """as of now each answer with bytes of large files has wrong ones in it"""
+        self.origin.fault("corrupt", len=5000, port="cdn", times=-1, match=self.link(repo))
+
     @staticmethod
     def references(wanted, repo):
         return [f"hf:{repo}"]
@@ -138,9 +147,35 @@ class HuggingFace:
         blobs = hub_folder(volume) / f"models--{repo.replace('/', '--')}" / "blobs"
         return sum(p.stat().st_size for p in blobs.glob("*") if "." not in p.name)
 
+    def asked(self):
+        """how many requests there were so far"""
+        return self.origin.requests()
+
+    @staticmethod
+    def large(wanted):
+        """the bytes of files of which each is fetched once, however many ask at once"""
+        return sum(p.stat().st_size for name, p in wanted.items() if name.endswith(".safetensors"))
+
+    def sent_large(self, repo, wanted):
+        return self.origin.bytes_sent("cdn")
+
+    @staticmethod
+    def names(volume, repo):
+        """what readers find -> its Path"""
+        return visible(volume, repo)
+
+    @staticmethod
+    def receipt(volume, repo):
+        return volume / f".hostler/receipts/hf/models--{repo.replace('/', '--')}/model-main"
+
+    @staticmethod
+    def link(repo):
+        """how the stand-in's CDN names a repo"""
+        return f"/{hashlib.md5(repo.encode()).hexdigest()[:24]}/"
+
     def sent(self, repo):
         """bytes of the repo's files that the origin gave to the network so far"""
-        link = f"/{hashlib.md5(repo.encode()).hexdigest()[:24]}/"       # how the stand-in's CDN names a repo
+        link = self.link(repo)
         return sum(r["sent"] for r in self.origin.log(settle=False)
                    if r["port"] == "cdn" and link in r["path"]
                    or f"/{repo}/" in r["path"] and ("/resolve/" in r["path"] or "/resolve-cache/" in r["path"]))
@@ -183,6 +218,13 @@ class Ollama:
     def settle(self):
         self.origin.settle()
 
+    def hasten(self):
+        self.origin.rate = None
+
+    def spoil(self, repo, wanted):
+        large = "|".join(one.hex for one in self.blobs(wanted).values() if one.size > 1 << 20)
+        self.origin.spoil(f"^/v2/{repo}/blobs/sha256:({large})")
+
     @staticmethod
     def references(wanted, repo):
         return [f"ollama:{repo}:{tag}" for tag in wanted]
@@ -204,6 +246,27 @@ class Ollama:
     def published_bytes(volume, repo):
         return sum(p.stat().st_size for p in (volume / "ollama" / "blobs").glob("*"))
 
+    def asked(self):
+        return len(self.origin.requests())
+
+    @classmethod
+    def large(cls, wanted):
+        return sum(blob.size for blob in cls.blobs(wanted).values() if blob.size > 1 << 20)
+
+    def sent_large(self, repo, wanted):
+        large = "|".join(hex_digest for hex_digest, blob in self.blobs(wanted).items() if blob.size > 1 << 20)
+        return self.origin.bytes_sent(f"^/v2/{repo}/blobs/sha256:({large})")
+
+    @staticmethod
+    def names(volume, repo):
+        top = volume / "ollama"
+        return {p.relative_to(top).as_posix(): p for part in ("blobs", "manifests", "models")
+                for p in (top / part).rglob("*") if not p.is_dir()}
+
+    @staticmethod
+    def receipt(volume, repo):
+        return volume / f".hostler/receipts/ollama/{OLLAMA_HOST}/{repo}/model-latest"
+
     def sent(self, repo):
         return self.origin.bytes_sent(f"^/v2/{repo}/blobs/")
 
@@ -224,7 +287,8 @@ class Ollama:
             assert link.parent.name == repo.replace("/", "+") and link.name in wanted, f"{link} is no link to {repo}"
             assert (top / "manifests" / OLLAMA_HOST / repo / link.name).exists(), f"{link} comes before its manifest"
             weights = next(one for one in wanted[link.name].layers if one.media_type.endswith(".model"))
-            assert os.readlink(link) == f"../../blobs/sha256-{weights.hex}", f"{link} leads elsewhere"
+            text = os.readlink(link) if link.is_symlink() else link.read_text()
+            assert text == f"../../blobs/sha256-{weights.hex}", f"{link} leads elsewhere"
 
     @classmethod
     def assert_complete(cls, volume, repo, wanted):
@@ -232,13 +296,20 @@ class Ollama:
         cls.assert_nothing_wrong(volume, repo, wanted)
         top = volume / "ollama"
         assert store(volume) == expected({f"{OLLAMA_HOST}/{repo}/{tag}": model for tag, model in wanted.items()})
-        links = {p.relative_to(top / "models").as_posix() for p in (top / "models").rglob("*") if p.is_symlink()}
+        links = {p.relative_to(top / "models").as_posix() for p in (top / "models").rglob("*") if not p.is_dir()}
         assert links == {f"{repo.replace('/', '+')}/{tag}" for tag in wanted}
 
     @classmethod
     def assert_no_leftovers(cls, volume, repo):
         """nor of our own folders: on a filesystem of this host alone they go when they are empty"""
         left = sorted(p.relative_to(volume).as_posix() for p in cls.staging(volume, repo).rglob("*"))
+        left += sorted(p.name for p in (volume / ".hostler").rglob("tmp-*"))
+        assert left == [], f"left behind: {left}"
+
+    @classmethod
+    def assert_no_files_left(cls, volume, repo):
+        """where the filesystem may be another host's too, or has no flock, empty folders stay"""
+        left = sorted(p.relative_to(volume).as_posix() for p in cls.staging(volume, repo).rglob("*") if not p.is_dir())
         left += sorted(p.name for p in (volume / ".hostler").rglob("tmp-*"))
         assert left == [], f"left behind: {left}"
 

@@ -143,6 +143,7 @@ class Front(Server):
         self.registry, self.auth, self.realm, self.uses, self.prefix = registry, auth, realm, uses, prefix
         self.rate = rate
         self.scripts, self.tokens = [], {}      # token -> how often it may be used yet
+        self.spoiled = []
         super().__init__(**how)
 
     def say(self, pattern, status, headers=None, body="", times=1):
@@ -150,6 +151,15 @@ class Front(Server):
         with self.lock:
             self.scripts.append({"pattern": pattern, "left": times,
                                  "reply": (status, headers or {}, body.encode() if isinstance(body, str) else body)})
+
+    def spoil(self, pattern):
+        """as of now each piece of a body whose path holds the pattern has a wrong byte in it, also of those on their way"""
+        self.spoiled.append(pattern)
+
+    def _piece(self, path, piece):
+        if any(re.search(pattern, path) for pattern in self.spoiled):
+            return bytes([piece[0] ^ 1]) + piece[1:]
+        return piece
 
     def _scripted(self, path):
         with self.lock:
@@ -205,7 +215,7 @@ class Front(Server):
                     handler.send_header(name, value)
             handler.end_headers()
             for piece in iter(lambda: answer.read(PIECE), b""):
-                handler.wfile.write(piece)
+                handler.wfile.write(self._piece(handler.path, piece))
                 note["sent"] += len(piece)
                 if self.rate is not None:
                     handler.wfile.flush()
