@@ -1,5 +1,6 @@
 #include "layout/ollama_find.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -94,6 +95,36 @@ void ollama_touch(const struct layout_place *p, const struct digest *d)
     }
 }
 
+static void list(const struct layout_place *p, const char *path)
+{
+    struct err ignored = {0};
+    FD_SCOPED fd = file_open(p->store.fd, path, O_RDONLY | O_DIRECTORY, 0, &ignored);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (dir == NULL)
+        return;
+    (void)fd_take(&fd);
+    while (readdir(dir) != NULL)
+        ;
+    (void)closedir(dir);
+}
+
+/*
+ * A network filesystem goes on for a while to say that a name is not there that it has said so of
+ * before, and another host may have published it since. Opening a folder and listing it bring its
+ * names up to date. For blobs that are worth it.
+ */
+static int look_anew(bool *ret_there, struct stat *st, const struct layout_place *p,
+                     const struct model_file *file, struct err *err)
+{
+    if (p->config->read_only || p->store.fd < 0 || file->size <= STAGING_SMALL_BYTES ||
+        volume_is_local(p->store.fd))
+        return 0;
+    list(p, ".");
+    list(p, "blobs");
+    return ollama_blob_stat(ret_there, st, p, &file->digest, err);
+}
+
 int ollama_find(struct blob_found *out, struct layout_place *p, const struct model_file *file,
                 struct err *err)
 {
@@ -106,6 +137,8 @@ int ollama_find(struct blob_found *out, struct layout_place *p, const struct mod
     if (file->digest.kind != DIGEST_SHA256)
         return err_set(err, ERR_LIMIT, "%s: %s is named by no sha256", p->shown, file->path);
     if (ollama_blob_stat(&there, &st, p, &file->digest, err) < 0)
+        return -1;
+    if (!there && look_anew(&there, &st, p, file, err) < 0)
         return -1;
     if (there && (uint64_t)st.st_size == file->size) {
         if (ollama_holds(p, &file->digest, &st)) {

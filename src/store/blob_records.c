@@ -218,6 +218,21 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/*
+ * What held when we read it, and where flock does not work another has lost by writing over it,
+ * stays known to us: we may have found a blob by it that a model is about to rest on.
+ */
+static void keep(struct blob_records *fresh, const struct blob_records *ours)
+{
+    for (size_t i = 0; i < ours->entries.len; i++) {
+        const struct entry *entry = &ours->entries.at[i];
+        const struct digest *d = &entry->record.digest;
+
+        if (entry->touch == UNTOUCHED && !is_at(fresh, place_of(fresh, d), d))
+            *entry_of(fresh, d) = *entry;
+    }
+}
+
 void blob_records_refresh(struct blob_records *r, const struct volume *v, const char *folder)
 {
     struct blob_records fresh = {.arena = r->arena, .changed = r->changed};
@@ -231,6 +246,7 @@ void blob_records_refresh(struct blob_records *r, const struct volume *v, const 
     }
     read_file(&fresh, v, folder);
     merge(&fresh, r);
+    keep(&fresh, r);
     *r = fresh;
 }
 

@@ -1,11 +1,15 @@
 #include "store/sealed.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "digest/digest.h"
 #include "sys/file.h"
 
 #define END_LINE (sizeof("end 01234567\n") - 1)
+
+/* How often a file may be swept away by another while it is written. */
+#define WRITE_TRIES 16
 
 const char *sealed_path(struct arena *a, const char *folder, const char *name)
 {
@@ -55,10 +59,19 @@ int sealed_write(struct buf *b, const struct volume *v, const char *path, struct
     if (b->cut)
         return err_set(err, ERR_LIMIT, "%s: more than %zu bytes", path, SEALED_BYTES_MAX);
     (void)str_rcut(&folder, '/', &name);
-    if (file_mkdirs(v->fd, str_dup(&a, folder), &v->root, err) < 0 ||
-        file_replace(v->fd, path, str_dup(&a, folder), buf_str(b), 0666 & ~file_umask(), err) < 0)
+    for (int i = 1;; i++) {
+        struct err why = {0};
+
+        if (file_mkdirs(v->fd, str_dup(&a, folder), &v->root, &why) == 0 &&
+            file_replace(v->fd, path, str_dup(&a, folder), buf_str(b), 0666 & ~file_umask(),
+                         &why) == 0)
+            return 0;
+        /* Who has the lease of another model with files here may have swept ours for a leftover. */
+        if (why.sys == ENOENT && i < WRITE_TRIES)
+            continue;
+        *err = why;
         return err_wrap(err, "%s", v->path);
-    return 0;
+    }
 }
 
 void sealed_put(struct buf *b, struct str s)

@@ -337,17 +337,21 @@ static int odd_readdir(const char *path, void *out, fuse_fill_dir_t fill, off_t 
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
 
-    (void)offset;
     (void)info;
     (void)flags;
     if (dir == NULL)
         return -errno;
+    if (offset != 0)
+        seekdir(dir, offset);
     while ((entry = readdir(dir)) != NULL) {
         struct stat st;
 
-        /* With its attributes: so a listing brings names up to date, as it does on NFS. */
+        /*
+         * With its attributes, and where to go on, or libfuse keeps them to itself: so a listing
+         * brings names up to date, as it does on NFS.
+         */
         if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            fill(out, entry->d_name, &st, 0, FUSE_FILL_DIR_PLUS) != 0)
+            fill(out, entry->d_name, &st, telldir(dir), FUSE_FILL_DIR_PLUS) != 0)
             break;
     }
     (void)closedir(dir);

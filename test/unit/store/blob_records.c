@@ -189,6 +189,34 @@ static void a_refresh_brings_what_others_wrote_and_keeps_what_is_ours(void **sta
     volume_close(&v);
 }
 
+static void what_held_stays_known_though_another_wrote_over_it(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    struct digest read = digest(1);
+    struct digest written = digest(2);
+    struct digest theirs = digest(3);
+    struct stat st = file(1);
+    struct blob_records *early = read_records(s, &v);
+    struct blob_records *ours;
+
+    blob_records_set(early, &read, &st);
+    write_records(s, &v, early);
+    ours = read_records(s, &v);
+    blob_records_set(ours, &written, &st);
+    write_records(s, &v, ours);
+    /* As one whose flock excluded nobody leaves it: what he knew before, and his own. */
+    assert_int_equal(unlinkat(s->fd, NAME, 0), 0);
+    early = read_records(s, &v);
+    blob_records_set(early, &theirs, &st);
+    write_records(s, &v, early);
+    blob_records_refresh(ours, &v, FOLDER);
+    assert_true(blob_records_hold(ours, &read, &st));
+    assert_true(blob_records_hold(ours, &written, &st));
+    assert_true(blob_records_hold(ours, &theirs, &st));
+    volume_close(&v);
+}
+
 #define WRITERS 4
 #define EACH    12
 
@@ -399,6 +427,7 @@ int main(void)
         SCRATCH_TEST(what_others_dropped_meanwhile_stays_dropped),
         SCRATCH_TEST(what_is_on_disk_does_not_come_over_what_others_wrote_later),
         SCRATCH_TEST(a_refresh_brings_what_others_wrote_and_keeps_what_is_ours),
+        SCRATCH_TEST(what_held_stays_known_though_another_wrote_over_it),
         SCRATCH_TEST(writers_without_a_common_lease_lose_nothing),
         SCRATCH_TEST(a_writer_that_hangs_with_the_lock_is_passed),
         SCRATCH_TEST(what_was_dropped_does_not_hold_and_can_be_set_again),

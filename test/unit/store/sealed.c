@@ -1,6 +1,16 @@
 #include "store/sealed.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "scratch.h"
+#include "sys/file.h"
 
 static struct volume opened(struct scratch *s)
 {
@@ -89,6 +99,48 @@ static void what_is_too_long_is_not_written(void **state)
     volume_close(&v);
 }
 
+#define SWEPT 8
+
+/* As the holder of the lease of another model with files in the folder: so often, then it ends. */
+static void sweep_away(int root)
+{
+    int dies = prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int fd = openat(root, ".hostler/receipts/f", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fdopendir(fd);
+    const struct dirent *entry;
+
+    for (int swept = 0; dir != NULL && swept < SWEPT;) {
+        rewinddir(dir);
+        while ((entry = readdir(dir)) != NULL) {
+            if (strncmp(entry->d_name, "tmp-", 4) == 0 && unlinkat(fd, entry->d_name, 0) == 0)
+                swept++;
+        }
+    }
+    _exit(dies == 0 && dir != NULL ? 0 : 1);
+}
+
+static void what_another_sweeps_away_on_its_way_is_written_all_the_same(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = opened(s);
+    int status = -1;
+    pid_t sweeper;
+
+    assert_int_equal(file_mkdirs(s->fd, ".hostler/receipts/f", NULL, &s->err), 0);
+    (void)fflush(NULL);
+    sweeper = fork();
+    if (sweeper == 0)
+        sweep_away(s->fd);
+    while (waitpid(sweeper, &status, WNOHANG) == 0) {
+        struct buf b = sealed_begin(&s->arena, "test", 1);
+
+        if (sealed_write(&b, &v, ".hostler/receipts/f/a", &s->err) < 0)
+            fail_msg("%s", s->err.msg);
+    }
+    assert_int_equal(status, 0);
+    volume_close(&v);
+}
+
 static void what_cannot_be_written_names_the_volume(void **state)
 {
     struct scratch *s = *state;
@@ -109,6 +161,7 @@ int main(void)
         SCRATCH_TEST(words_of_any_bytes_come_back),
         SCRATCH_TEST(bad_words_and_numbers_are_refused),
         SCRATCH_TEST(what_is_too_long_is_not_written),
+        SCRATCH_TEST(what_another_sweeps_away_on_its_way_is_written_all_the_same),
         SCRATCH_TEST(what_cannot_be_written_names_the_volume),
     };
 
