@@ -339,6 +339,19 @@ static void name_wait(struct conn *c, uint64_t wait_ms)
                    num_format_duration(wait, wait_ms));
 }
 
+/*
+ * Counts a failure in a row. Requests that were under way together fail together when a network is
+ * cut: that is one failure, or the wait after it would be that of the last of many tries.
+ */
+static void count_failure(unsigned *failures, uint64_t *failed_ms, const struct conn *c,
+                          uint64_t now_ms)
+{
+    if (*failures > 0 && c->request.started_ms < *failed_ms)
+        return;
+    ++*failures;
+    *failed_ms = now_ms;
+}
+
 /* The answer was no good: what next? */
 static void retry(struct conn *c)
 {
@@ -360,9 +373,9 @@ static void retry(struct conn *c)
     if (c->link_id != f->link.id)
         return; /* the link it used has been replaced meanwhile */
     f->same = f->attempt > 0 && f->what == c->what && f->status == c->status ? f->same + 1 : 1;
-    f->attempt++;
-    if (c->what != RETRY_TOKEN)
-        c->host->failures++; /* who wants a token is well */
+    count_failure(&f->attempt, &f->failed_ms, c, now_ms);
+    if (c->what != RETRY_TOKEN) /* who wants a token is well */
+        count_failure(&c->host->failures, &c->host->failed_ms, c, now_ms);
     again.attempt = f->attempt > c->host->failures ? f->attempt : c->host->failures;
     again.same = f->same;
     f->what = c->what;

@@ -48,6 +48,7 @@ struct host {
     uint64_t not_before_ms;
     uint64_t progress_ms; /* when it last did what it was asked */
     unsigned failures;    /* since then */
+    uint64_t failed_ms;   /* when the last of them was counted */
     uint64_t request_bytes;
     const char *issuer; /* of a certificate that was refused; NULL: not known */
 };
@@ -82,7 +83,8 @@ struct file {
     _Atomic bool single; /* one plain stream only */
     uint64_t not_before_ms;
     uint64_t progress_ms;
-    unsigned attempt; /* failures in a row without progress */
+    unsigned attempt;   /* failures in a row without progress */
+    uint64_t failed_ms; /* when the last of them was counted */
     unsigned same;
     enum retry_what what;
     int status;

@@ -472,3 +472,25 @@ def test_connections_that_a_host_punishes_are_closed_and_not_opened_again(hub, f
     assert got.ok(), got.message()
     right(got, lines)
     assert len({r["conn"] for r in origin.log("cdn")}) <= 12
+
+
+def test_a_network_that_is_cut_for_all_at_once_is_one_failure(odd, fetch):
+    """eight connections that break in the same moment: the wait after it is that of a first failure"""
+    together, broken = threading.Barrier(8), threading.Event()
+
+    def serve(request, number, parallel):
+        if broken.is_set():
+            request.send_range()
+            return
+        request.send_range(cut=100_000)
+        request.wfile.flush()
+        together.wait(30)
+        broken.set()
+        request.connection.shutdown(socket.SHUT_RDWR)
+
+    server = odd(64 * MIB, serve)
+    got = fetch([server.line()], connections=8, give_up_ms=60000)
+    assert got.ok(), got.message()
+    waits = [float(number) * (0.001 if unit == "ms" else 1)
+             for number, unit in re.findall(r"trying again in ([\d.]+)(ms|s)", got.said)]
+    assert len(waits) <= 8 and max(waits, default=0) < 2, got.said
