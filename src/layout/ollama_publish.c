@@ -99,6 +99,7 @@ static int is_right(bool *ret_right, struct layout_place *p, const struct model_
 static int find_wrong(const struct model_file **ret_file, struct layout_place *p,
                       const struct manifest *m, struct err *err)
 {
+    assert(m->file_count == 0 || m->files != NULL);
     *ret_file = NULL;
     for (size_t i = 0; i < m->file_count; i++) {
         bool right;
