@@ -153,8 +153,7 @@ int file_open_dir(int dirfd, const char *path, struct err *err)
     return file_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, err);
 }
 
-/* The directory that holds path, and in *ret_name the last segment. */
-static int open_parent(const char **ret_name, int dirfd, const char *path, struct err *err)
+int file_open_parent(const char **ret_name, int dirfd, const char *path, struct err *err)
 {
     const char *slash = strrchr(path, '/');
     char parent[PATH_MAX];
@@ -171,75 +170,6 @@ static int open_parent(const char **ret_name, int dirfd, const char *path, struc
     memcpy(parent, path, len);
     parent[len] = '\0';
     return file_open_dir(dirfd, parent, err);
-}
-
-/*
- * Gives a directory that we just made the look of like. What a filesystem or the kernel refuses
- * (FAT keeps no modes, a group we are not in) stays as it was made: the directory serves us anyway.
- */
-static void take_after(int fd, const struct stat *like)
-{
-    mode_t mask = file_umask();
-    mode_t mode = 0777 & ~mask;
-    struct stat st;
-
-    if (fstat(fd, &st) < 0)
-        return;
-    /* The group's bits mean that group: for another they would open the directory to strangers. */
-    if (st.st_gid == like->st_gid || fchown(fd, (uid_t)-1, like->st_gid) == 0) {
-        mode |= like->st_mode & S_ISGID;
-        if ((mask & S_IRGRP) == 0)
-            mode |= like->st_mode & S_IWGRP;
-    }
-    if ((mask & S_IROTH) == 0)
-        mode |= like->st_mode & S_IWOTH;
-    if ((st.st_mode & 07777) != mode)
-        (void)fchmod(fd, mode);
-}
-
-/* One directory; 0 if it is there now. The errno of mkdirat on failure. */
-static int make_dir(int parent, const char *name, const struct stat *like)
-{
-    FD_SCOPED fd = -1;
-
-    if (mkdirat(parent, name, 0777) < 0)
-        return errno == EEXIST ? 0 : -1;
-    if (like == NULL)
-        return 0;
-    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0)
-        take_after(fd, like);
-    return 0;
-}
-
-int file_mkdirs(int dirfd, const char *path, const struct stat *like, struct err *err)
-{
-    FD_SCOPED at = file_open_dir(dirfd, path, err);
-    char prefix[PATH_MAX];
-    size_t len = strlen(path);
-
-    if (at >= 0 || err->sys != ENOENT)
-        return at >= 0 ? 0 : -1;
-    if (len >= sizeof(prefix)) {
-        errno = ENAMETOOLONG;
-        return file_err(err, "%s", path);
-    }
-    for (size_t end = 0; end < len;) {
-        const char *name;
-        FD_SCOPED parent = -1;
-
-        end += strspn(path + end, "/");
-        end += strcspn(path + end, "/");
-        memcpy(prefix, path, end);
-        prefix[end] = '\0';
-        parent = open_parent(&name, dirfd, prefix, err);
-        if (parent < 0)
-            return -1;
-        if (name[0] != '\0' && make_dir(parent, name, like) < 0)
-            return file_err(err, "mkdir %s", prefix);
-    }
-    at = file_open_dir(dirfd, path, err);
-    return at < 0 ? -1 : 0;
 }
 
 /* Reads fd to its end into memory that starts with cap bytes and grows to limit. */
@@ -353,7 +283,7 @@ int file_replace(int dirfd, const char *path, const char *tmpdir, struct str dat
 
     if (tmp < 0)
         return -1;
-    parent = open_parent(&name, dirfd, path, err);
+    parent = file_open_parent(&name, dirfd, path, err);
     if (parent < 0)
         return -1;
     file_random_hex(unique, sizeof(unique) - 1);
@@ -393,7 +323,7 @@ void file_sweep(int dirfd, const char *tmpdir)
 int file_sync_dir(int dirfd, const char *path, struct err *err)
 {
     const char *name;
-    FD_SCOPED parent = open_parent(&name, dirfd, path, err);
+    FD_SCOPED parent = file_open_parent(&name, dirfd, path, err);
 
     if (parent < 0)
         return -1;

@@ -28,10 +28,17 @@ int file_open(int dirfd, const char *path, int flags, mode_t mode, struct err *e
 int file_open_dir(int dirfd, const char *path, struct err *err) MUST_CHECK;
 
 /*
+ * Opens the directory that holds path; *ret_name is the last segment, within path.
+ */
+int file_open_parent(const char **ret_name, int dirfd, const char *path,
+                     struct err *err) MUST_CHECK;
+
+/*
  * Makes path and its missing parents; nothing is synced. New directories take like's group (a
  * directory's stat, usually the volume's root), its setgid bit and, for those whom the umask lets
- * read, its write bits: a shared volume stays shared, a private umask private. What the filesystem
- * refuses of that is left. like may be NULL: 0777 & ~umask.
+ * read, its write bits: a shared volume stays shared, a private umask private. They have that from
+ * their first moment if the parent is setgid. What the filesystem refuses of that is left. like may
+ * be NULL: 0777 & ~umask.
  */
 int file_mkdirs(int dirfd, const char *path, const struct stat *like, struct err *err) MUST_CHECK;
 

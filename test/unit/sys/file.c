@@ -2,93 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "../check.h"
-#include "../child.h"
-#include "sys/fd.h"
-
-/* Each test has a directory "in" of its own, open as dir, and beside it "outside" with a file. */
-struct place {
-    char path[32];
-    int dir;
-};
-
-static int setup(void **state)
-{
-    static struct place p;
-    FD_SCOPED top = -1;
-    FD_SCOPED file = -1;
-
-    (void)umask(022);
-    (void)strncpy(p.path, "/tmp/test-file-XXXXXX", sizeof(p.path));
-    assert_non_null(mkdtemp(p.path));
-    top = open(p.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_int_equal(mkdirat(top, "in", 0755), 0);
-    assert_int_equal(mkdirat(top, "outside", 0755), 0);
-    file = openat(top, "outside/secret", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    assert_true(file >= 0);
-    p.dir = openat(top, "in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_true(p.dir >= 0);
-    *state = &p;
-    return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static int teardown(void **state)
-{
-    struct place *p = *state;
-
-    (void)close(p->dir);
-    return nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void put(int dir, const char *path, const char *text)
-{
-    FD_SCOPED fd = openat(dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-}
-
-static void expect_text(int dir, const char *path, const char *text)
-{
-    ARENA_SCOPED a = {0};
-    struct err err = {0};
-    struct str got;
-
-    if (file_read_all(&got, &a, dir, path, 100, &err) < 0)
-        fail_msg("%s", err.msg);
-    assert_string_equal(got.ptr, text);
-}
-
-static mode_t mode_of(int dir, const char *path)
-{
-    struct stat st;
-
-    assert_int_equal(fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW), 0);
-    return st.st_mode & 07777;
-}
-
-static bool is_empty(int dir, const char *path)
-{
-    return unlinkat(dir, path, AT_REMOVEDIR) == 0 && mkdirat(dir, path, 0755) == 0;
-}
+#include "place.h"
 
 static void open_gives_a_descriptor_that_no_child_inherits(void **state)
 {
@@ -257,146 +179,6 @@ static void an_open_that_always_races_gives_up(void **state)
     in_child(races_end, &p->dir);
 }
 
-static void mkdirs_makes_what_is_missing(void **state)
-{
-    struct place *p = *state;
-    struct err err = {0};
-
-    assert_int_equal(file_mkdirs(p->dir, "a/b/c", NULL, &err), 0);
-    assert_int_equal(file_mkdirs(p->dir, "a/b/c", NULL, &err), 0);
-    assert_int_equal(file_mkdirs(p->dir, "a//d/", NULL, &err), 0);
-    assert_int_equal(file_mkdirs(p->dir, ".", NULL, &err), 0);
-    assert_int_equal(mode_of(p->dir, "a/b/c"), 0755);
-    assert_int_equal(mode_of(p->dir, "a/d"), 0755);
-}
-
-static void mkdirs_fails_where_something_is_in_the_way(void **state)
-{
-    struct place *p = *state;
-    struct err err = {0};
-    char path[5000];
-
-    put(p->dir, "file", "");
-    assert_int_equal(file_mkdirs(p->dir, "file/a", NULL, &err), -1);
-    assert_int_equal(err.sys, ENOTDIR);
-    assert_int_equal(symlinkat("nowhere", p->dir, "dangling"), 0);
-    assert_int_equal(file_mkdirs(p->dir, "dangling/a", NULL, &err), -1);
-    assert_int_equal(err.sys, ENOENT);
-    assert_int_equal(symlinkat("../outside", p->dir, "up"), 0);
-    assert_int_equal(file_mkdirs(p->dir, "up/a", NULL, &err), -1);
-    assert_int_equal(err.sys, EXDEV);
-    assert_int_equal(file_mkdirs(p->dir, "../outside/a", NULL, &err), -1);
-    memset(path, 'a', sizeof(path));
-    for (size_t i = 9; i < sizeof(path); i += 10)
-        path[i] = '/';
-    path[sizeof(path) - 1] = '\0';
-    assert_int_equal(file_mkdirs(p->dir, path, NULL, &err), -1);
-    assert_int_equal(err.sys, ENAMETOOLONG);
-    path[300] = '\0';
-    memset(path, 'a', 300);
-    assert_int_equal(file_mkdirs(p->dir, path, NULL, &err), -1);
-    assert_int_equal(err.sys, ENAMETOOLONG);
-}
-
-static void new_directories_take_after_the_volume(void **state)
-{
-    static const struct {
-        mode_t umask;
-        mode_t like;
-        mode_t want;
-    } cases[] = {
-        {022, 0755, 0755},  {022, 02775, 02775}, {022, 0777, 0777},
-        {022, 01777, 0777}, {077, 0777, 0700},   {027, 0777, 0770},
-        {002, 0755, 0775},  {0, 0700, 0777},     {077, 02775, 02700},
-    };
-    struct place *p = *state;
-    struct err err = {0};
-    struct stat like;
-
-    assert_int_equal(fstat(p->dir, &like), 0);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char path[32];
-
-        (void)snprintf(path, sizeof(path), "d%zu/e", i);
-        like.st_mode = S_IFDIR | cases[i].like;
-        (void)umask(cases[i].umask);
-        assert_int_equal(file_mkdirs(p->dir, path, &like, &err), 0);
-        (void)umask(022);
-        assert_int_equal(mode_of(p->dir, path), cases[i].want);
-        path[2] = '\0';
-        assert_int_equal(mode_of(p->dir, path), cases[i].want);
-    }
-}
-
-static bool refused_group_stays_without_rights(void *ctx)
-{
-    int dir = *(const int *)ctx;
-    struct err err = {0};
-    struct stat like;
-    struct stat st;
-
-    if (!deny(SYS_fchown, EPERM) || fstat(dir, &like) < 0)
-        return false;
-    like.st_gid += 1;
-    like.st_mode = S_IFDIR | 02777;
-    return file_mkdirs(dir, "a", &like, &err) == 0 && fstatat(dir, "a", &st, 0) == 0 &&
-           st.st_gid != like.st_gid && (st.st_mode & 07777) == 0757;
-}
-
-static void a_group_that_cannot_be_given_gets_no_rights(void **state)
-{
-    struct place *p = *state;
-
-    in_child(refused_group_stays_without_rights, &p->dir);
-}
-
-static bool refused_modes_do_no_harm(void *ctx)
-{
-    int dir = *(const int *)ctx;
-    struct err err = {0};
-    struct stat like;
-
-    if (!deny(SYS_fchmod, EPERM) || fstat(dir, &like) < 0)
-        return false;
-    like.st_mode = S_IFDIR | 02777;
-    return file_mkdirs(dir, "a", &like, &err) == 0 &&
-           file_replace(dir, "a/file", "a", STR("x"), 0666, &err) == 0;
-}
-
-static void a_filesystem_without_modes_serves(void **state)
-{
-    struct place *p = *state;
-
-    in_child(refused_modes_do_no_harm, &p->dir);
-    expect_text(p->dir, "a/file", "x");
-}
-
-static bool a_foreign_group_is_taken_or_left(void *ctx)
-{
-    int dir = *(const int *)ctx;
-    struct err err = {0};
-    struct stat like;
-    struct stat st;
-    bool taken;
-
-    if (fstat(dir, &like) < 0)
-        return false;
-    like.st_gid += 1;
-    like.st_mode = S_IFDIR | 02775;
-    if (file_mkdirs(dir, "a", &like, &err) < 0 || fstatat(dir, "a", &st, 0) < 0)
-        return false;
-    taken = st.st_gid == like.st_gid;
-    return taken == (geteuid() == 0) && (st.st_mode & 07777) == (taken ? 02775 : 0755);
-}
-
-static void new_directories_take_the_group_where_they_may(void **state)
-{
-    struct place *p = *state;
-
-    in_child(a_foreign_group_is_taken_or_left, &p->dir);
-}
-
-/* glibc's fstat() is one or the other. */
 static bool no_stat(void *ctx)
 {
     int dir = *(const int *)ctx;
@@ -761,8 +543,6 @@ static void random_names_are_hex_of_the_asked_length(void **state)
     assert_string_not_equal(one, two);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -773,12 +553,6 @@ int main(void)
         TEST(nothing_leads_out_of_the_directory),
         TEST(without_openat2_the_path_is_walked),
         TEST(an_open_that_always_races_gives_up),
-        TEST(mkdirs_makes_what_is_missing),
-        TEST(mkdirs_fails_where_something_is_in_the_way),
-        TEST(new_directories_take_after_the_volume),
-        TEST(a_group_that_cannot_be_given_gets_no_rights),
-        TEST(a_filesystem_without_modes_serves),
-        TEST(new_directories_take_the_group_where_they_may),
         TEST(a_volume_that_fails_is_told),
         TEST(a_signal_does_not_end_a_write),
         TEST(read_all_takes_files_up_to_the_limit),
