@@ -165,8 +165,14 @@ class Hostler:
         for child in self.running:
             if child.process.poll() is None:
                 child.kill()
-        found = [p.read_text(errors="replace") for p in sorted(self.folder.glob("sanitizer.*"))]
+        found = [f"{p.name} of {self.command_of(p)}, status {p.stat()}:\n{p.read_text(errors='replace')}"
+                 for p in sorted(self.folder.glob("sanitizer.*"))]
         assert not found, "a sanitizer found something:\n" + "\n".join(found)
+
+    def command_of(self, report):
+        """the program that wrote a report: its name ends with the process number"""
+        commands = [" ".join(c.argv) for c in self.running if report.suffix == f".{c.pid}"]
+        return commands[0] if commands else f"a child of one of {len(self.running)} programs"
 
 
 # ------------------------------------------------------------------ the stand-in hub
