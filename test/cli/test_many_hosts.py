@@ -1,5 +1,5 @@
-"""One volume, many kinds of company: workers of several uids in one group, an old and a new version of
-Hostler, hosts whose clocks differ by days."""
+"""One volume, many kinds of company, over each source: workers of several uids in one group, an old and a new
+version of Hostler, hosts whose clocks differ by days."""
 import os
 import pathlib
 import signal
@@ -7,15 +7,16 @@ import signal
 import pytest
 from conftest import hostler_binary, with_preload
 from test_pull import let_through
-from volume import (assert_complete, assert_no_leftovers, assert_nothing_wrong, hub_folder, visible, wait_until)
+from volume import wait_until
 
 REPO = "org/model"
 MIB = 1 << 20
 GROUP = 20001
 
 
-def received(origin):
-    return sum(r["sent"] for r in origin.log("cdn", settle=False))
+def assert_whole(source, volume, wanted):
+    source.assert_complete(volume, REPO, wanted)
+    source.assert_no_leftovers(volume, REPO)
 
 
 # ------------------------------------------------------------------ several uids
@@ -23,78 +24,80 @@ def received(origin):
 class Workers:
     """Starts pulls of other uids, all in one group that owns the volume (its root is setgid)."""
 
-    def __init__(self, hostler, volume):
-        self.hostler, self.volume = hostler, volume
+    def __init__(self, source, hostler, volume):
+        self.source, self.hostler, self.volume = source, hostler, volume
         os.chown(volume, 12000, GROUP)
         volume.chmod(0o2775)
         let_through(volume)
 
-    def start(self, uid, origin, *more, umask="002", group=GROUP):
+    def start(self, uid, wanted, *more, umask="002", group=GROUP):
         shell = f'umask {umask}; exec "$@"'
-        return self.hostler.start_pull(f"hf:{REPO}", "--takeover", "1s", *more, hub=origin, volume=self.volume,
-                                       env={"LOG_FILE": "/dev/null", "HOSTLER_HOST": f"uid{uid}"},
+        return self.hostler.start_pull(*self.source.references(wanted, REPO), "--takeover", "1s", *more,
+                                       volume=self.volume,
                                        wrap=["setpriv", f"--reuid={uid}", f"--regid={group}", "--clear-groups",
-                                             "sh", "-c", shell, "sh"])
+                                             "sh", "-c", shell, "sh"],
+                                       **self.source.how({"LOG_FILE": "/dev/null", "HOSTLER_HOST": f"uid{uid}"}))
 
 
 @pytest.fixture
-def workers(root, hostler, volume):
-    return Workers(hostler, volume)
+def workers(root, source, hostler, volume):
+    return Workers(source, hostler, volume)
 
 
 @pytest.mark.parametrize("umask", ["002", "022"])
-def test_each_uid_goes_on_with_uses_and_sweeps_what_another_left(models, hub, workers, volume, tmp_path, umask):
-    models.small(REPO, weights=16_000_000)
-    wanted, origin = models.files(REPO), hub("--rate", 6_000_000)
-    dead = workers.start(12001, origin, umask=umask)
-    wait_until(lambda: received(origin) > 4 * MIB)
+def test_each_uid_goes_on_with_uses_and_sweeps_what_another_left(source, workers, volume, umask):
+    wanted = source.make(REPO, weights=16_000_000)
+    source.serve(rate=6_000_000)
+    dead = workers.start(12001, wanted, umask=umask)
+    wait_until(lambda: source.sent(REPO) > 4 * MIB)
     dead.kill()
-    got = workers.start(12002, origin, umask=umask).finish()
+    got = workers.start(12002, wanted, umask=umask).finish()
     assert got.rc == 0, got.stderr
-    assert_complete(volume, REPO, wanted)
-    assert_no_leftovers(volume, REPO)
-    assert received(origin) <= models.bytes(REPO) + 6 * MIB
-    origin.reset()
-    got = workers.start(12003, origin, umask=umask).finish()
-    assert got.rc == 0 and origin.requests() == 0, got.stderr
-    # A third goes on to the next revision, over refs, receipts and blobs that are the others'.
-    origin.move(REPO, "main", folder=models.small(REPO, weights=2_000_000, seed=2, folder=tmp_path / "next"))
-    got = workers.start(12003, origin, "--update", umask=umask).finish()
+    assert_whole(source, volume, wanted)
+    assert source.sent(REPO) <= source.size(wanted) + 6 * MIB
+    asked = source.asked()
+    got = workers.start(12003, wanted, umask=umask).finish()
+    assert got.rc == 0 and source.asked() == asked, got.stderr
+    # A third goes on to the next revision, over names, receipts and blobs that are the others'.
+    wanted = source.move(REPO, wanted, weights=2_000_000, seed=3)
+    got = workers.start(12003, wanted, "--update", umask=umask).finish()
     assert got.rc == 0, got.stderr
-    got = workers.start(12001, origin, "--force", umask=umask).finish()
+    source.assert_leads_to(volume, REPO, wanted)
+    got = workers.start(12001, wanted, "--force", umask=umask).finish()
     assert got.rc == 0, got.stderr
-    assert_no_leftovers(volume, REPO)
+    source.assert_leads_to(volume, REPO, wanted)
+    source.assert_no_leftovers(volume, REPO)
     assert {p.lstat().st_gid for p in volume.rglob("*")} == {GROUP}
 
 
-def test_of_many_uids_one_fetches(models, hub, workers, volume):
-    models.small(REPO, weights=12_000_000, shards=2)
-    origin = hub("--rate", 12_000_000)
-    crowd = [workers.start(12001 + i % 3, origin, umask=("002", "022")[i % 2]) for i in range(6)]
+def test_of_many_uids_one_fetches(source, workers, volume):
+    """of Ollama two models that share their large blobs"""
+    wanted = source.make(REPO, weights=12_000_000, shards=2, seed=2)
+    source.serve(rate=12_000_000)
+    crowd = [workers.start(12001 + i % 3, wanted, umask=("002", "022")[i % 2]) for i in range(6)]
     for child in crowd:
         got = child.finish()
         assert got.rc == 0, got.stderr
-    assert_complete(volume, REPO, models.files(REPO))
-    assert_no_leftovers(volume, REPO)
-    assert origin.bytes_sent("cdn") == models.bytes(REPO, lfs=True)
+    assert_whole(source, volume, wanted)
+    assert source.sent_large(REPO, wanted) == source.large(wanted)
 
 
-def test_who_may_only_read_uses_what_is_complete_and_is_told_of_what_is_not(models, hub, workers, volume):
-    models.small(REPO, weights=2_000_000)
-    origin = hub()
-    refused = workers.start(13000, origin, group=23000).finish()
+def test_who_may_only_read_uses_what_is_complete_and_is_told_of_what_is_not(source, workers, volume):
+    wanted = source.make(REPO, weights=2_000_000)
+    source.serve()
+    refused = workers.start(13000, wanted, group=23000).finish()
     assert refused.rc == 9 and "uid 13000" in refused.stderr, refused.stderr
-    assert workers.start(12001, origin, umask="022").finish().rc == 0
-    origin.reset()
-    got = workers.start(13000, origin, group=23000).finish()
-    assert got.rc == 0 and origin.requests() == 0, got.stderr
+    assert workers.start(12001, wanted, umask="022").finish().rc == 0
+    asked = source.asked()
+    got = workers.start(13000, wanted, group=23000).finish()
+    assert got.rc == 0 and source.asked() == asked, got.stderr
 
 
-def test_what_one_keeps_to_itself_another_uid_is_told_in_words(models, hub, workers, volume):
-    models.small(REPO, weights=2_000_000)
-    origin = hub()
-    assert workers.start(12001, origin, umask="077").finish().rc == 0
-    got = workers.start(12002, origin).finish()
+def test_what_one_keeps_to_itself_another_uid_is_told_in_words(source, workers, volume):
+    wanted = source.make(REPO, weights=2_000_000)
+    source.serve()
+    assert workers.start(12001, wanted, umask="077").finish().rc == 0
+    got = workers.start(12002, wanted).finish()
     assert got.rc == 9, got.stderr
     assert "uid 12002" in got.stderr and "owned by 12001" in got.stderr
 
@@ -111,63 +114,66 @@ def versions():
     return {OLD: hostler_binary(), NEXT: following}
 
 
-def start(hostler, origin, version, *more, host="", env=None):
-    return hostler.start_pull(f"hf:{REPO}", "--takeover", "1s", *more, hub=origin, argv0=version,
-                              env={"HOSTLER_HOST": host or pathlib.Path(version).name, **(env or {})})
+def start(source, wanted, hostler, version, *more, host="", env=None):
+    return hostler.start_pull(*source.references(wanted, REPO), "--takeover", "1s", *more, argv0=version,
+                              **source.how({"HOSTLER_HOST": host or pathlib.Path(version).name, **(env or {})}))
 
 
-def test_versions_take_turns_and_neither_fetches_again(models, hub, hostler, volume, versions):
-    models.small(REPO, weights=3_000_000)
-    wanted, origin = models.files(REPO), hub()
+def test_versions_take_turns_and_neither_fetches_again(source, hostler, volume, versions):
+    wanted = source.make(REPO, weights=3_000_000)
+    source.serve()
     before = None
     for version in (NEXT, OLD, NEXT, OLD, OLD):
-        got = start(hostler, origin, versions[version]).finish()
+        got = start(source, wanted, hostler, versions[version]).finish()
         assert got.rc == 0, f"{version}: {got.stderr}"
-        assert_complete(volume, REPO, wanted)
-        assert_no_leftovers(volume, REPO)
-        names = {name: os.stat(path).st_ino for name, path in visible(volume, REPO).items()}
-        assert before in (None, names), "what the other had published was replaced"
+        assert_whole(source, volume, wanted)
+        names = {name: os.stat(path).st_ino for name, path in source.names(volume, REPO).items()}
+        assert names and before in (None, names), "what the other had published was replaced"
         before = names
-        receipt = (volume / ".hostler/receipts/hf/models--org--model/model-main").read_text()
+        receipt = source.receipt(volume, REPO).read_text()
         assert receipt.startswith("hostler-receipt " + {OLD: "1", NEXT: "2"}[version] + "\n")
-    assert origin.bytes_sent("cdn") == models.bytes(REPO, lfs=True)
+    assert source.sent_large(REPO, wanted) == source.large(wanted)
 
 
 @pytest.mark.parametrize("holder,waiter", [(OLD, NEXT), (NEXT, OLD)])
-def test_a_version_waits_for_the_lease_of_another(models, hub, hostler, volume, versions, holder, waiter):
-    models.small(REPO, weights=12_000_000)
-    origin = hub("--rate", 6_000_000)
-    first = start(hostler, origin, versions[holder])
-    wait_until(lambda: received(origin) > 2 * MIB)
-    second = start(hostler, origin, versions[waiter])
+def test_a_version_waits_for_the_lease_of_another(source, hostler, volume, versions, holder, waiter):
+    wanted = source.make(REPO, weights=12_000_000)
+    source.serve(rate=6_000_000)
+    first = start(source, wanted, hostler, versions[holder])
+    wait_until(lambda: source.sent(REPO) > 2 * MIB)
+    second = start(source, wanted, hostler, versions[waiter])
     second.err.wait_for("a newer hostler", 20)
     for child in (first, second):
         got = child.finish()
         assert got.rc == 0, got.stderr
-    assert_complete(volume, REPO, models.files(REPO))
-    assert_no_leftovers(volume, REPO)
-    assert origin.bytes_sent("cdn") == models.bytes(REPO, lfs=True)
+    assert_whole(source, volume, wanted)
+    assert source.sent_large(REPO, wanted) == source.large(wanted)
 
 
 @pytest.mark.parametrize("holder,waiter", [(OLD, NEXT), (NEXT, OLD)])
-def test_what_another_version_left_half_done_is_not_touched_and_not_trusted(models, hub, hostler, volume, versions,
+def test_what_another_version_left_half_done_is_not_touched_and_not_trusted(source, hostler, volume, versions,
                                                                            holder, waiter):
-    models.small(REPO, weights=12_000_000)
-    origin = hub("--rate", 6_000_000)
-    dead = start(hostler, origin, versions[holder])
-    wait_until(lambda: received(origin) > 4 * MIB)
+    wanted = source.make(REPO, weights=12_000_000)
+    source.serve(rate=6_000_000)
+    dead = start(source, wanted, hostler, versions[holder])
+    wait_until(lambda: source.sent(REPO) > 4 * MIB)
     dead.kill()
-    private = hub_folder(volume) / "models--org--model" / ".hostler"
-    left = {p.name: p.read_bytes() for p in private.iterdir()}
-    assert any(name.endswith(".journal") for name in left) and "lease" in left
-    got = start(hostler, origin, versions[waiter], "--wait", "2s").finish()
+    private = source.staging(volume, REPO)
+
+    def found():
+        return {p.relative_to(private).as_posix(): p.read_bytes() for p in private.rglob("*") if p.is_file()}
+
+    left = found()
+    leases = [name for name in left if name.split("/")[-1] == "lease"]
+    assert any(name.endswith(".journal") for name in left) and leases
+    got = start(source, wanted, hostler, versions[waiter], "--wait", "2s").finish()
     assert got.rc == 8, got.stderr
-    assert {p.name: p.read_bytes() for p in private.iterdir()} == left
-    (private / "lease").unlink()        # what its message asks for, once nobody runs
-    got = start(hostler, origin, versions[waiter]).finish()
+    assert found() == left
+    for lease in leases:                # what its message asks for, once nobody runs
+        (private / lease).unlink()
+    got = start(source, wanted, hostler, versions[waiter]).finish()
     assert got.rc == 0, got.stderr
-    assert_complete(volume, REPO, models.files(REPO))
-    assert_no_leftovers(volume, REPO)
+    assert_whole(source, volume, wanted)
 
 
 # ------------------------------------------------------------------ clocks that differ by days
@@ -175,13 +181,15 @@ def test_what_another_version_left_half_done_is_not_touched_and_not_trusted(mode
 DAYS = [0, 3, -3, 400]
 
 
-def test_hosts_need_not_agree_on_the_time(models, hub, hostler, volume):
-    models.small(REPO, weights=16_000_000)
-    origin = hub("--rate", 8_000_000)
+def test_hosts_need_not_agree_on_the_time(source, hostler, volume):
+    """of Ollama each pulls two models that share their large blob"""
+    wanted = source.make(REPO, weights=16_000_000, seed=2)
+    source.serve(rate=8_000_000)
     clocks = [with_preload({"CLOCKS_SHIFT_S": days * 86400}, "clocks") for days in DAYS]
-    dead = start(hostler, origin, hostler_binary(), host="dead", env=clocks[3])
-    wait_until(lambda: received(origin) > 4 * MIB)
-    crowd = [start(hostler, origin, hostler_binary(), host=f"host{i}", env=clocks[i % len(clocks)]) for i in range(4)]
+    dead = start(source, wanted, hostler, hostler_binary(), host="dead", env=clocks[3])
+    wait_until(lambda: source.sent(REPO) > 4 * MIB)
+    crowd = [start(source, wanted, hostler, hostler_binary(), host=f"host{i}", env=clocks[i % len(clocks)])
+             for i in range(4)]
     for child in crowd:
         child.err.wait_for("dead", 20)
     dead.signal(signal.SIGSTOP)         # still there and holding its flock: only watching can tell
@@ -191,10 +199,9 @@ def test_hosts_need_not_agree_on_the_time(models, hub, hostler, volume):
             assert got.rc == 0, got.stderr
     finally:
         dead.kill()
-    assert_complete(volume, REPO, models.files(REPO))
-    assert_nothing_wrong(volume, REPO, models.files(REPO))
-    assert received(origin) <= models.bytes(REPO) + 6 * MIB
-    origin.reset()
+    source.assert_complete(volume, REPO, wanted)
+    assert source.sent(REPO) <= source.size(wanted) + 6 * MIB
+    asked = source.asked()
     for env in clocks:
-        assert start(hostler, origin, hostler_binary(), env=env).finish().rc == 0
-    assert origin.requests() == 0
+        assert start(source, wanted, hostler, hostler_binary(), env=env).finish().rc == 0
+    assert source.asked() == asked

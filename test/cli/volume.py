@@ -96,6 +96,13 @@ class HuggingFace:
     assert_no_leftovers = staticmethod(assert_no_leftovers)
     assert_no_files_left = assert_no_leftovers
 
+    def assert_leads_to(self, volume, repo, wanted):
+        """the name that is pulled leads to exactly this, whatever it led to before"""
+        top = hub_folder(volume) / f"models--{repo.replace('/', '--')}"
+        snapshot = top / "snapshots" / (top / "refs" / "main").read_text()
+        held = {p.relative_to(snapshot).as_posix(): p.read_bytes() for p in snapshot.rglob("*") if not p.is_dir()}
+        assert held == {name: path.read_bytes() for name, path in wanted.items()}
+
     def __init__(self, models, hub):
         self.models, self.hub, self.origin = models, hub, None
 
@@ -103,6 +110,12 @@ class HuggingFace:
         """a model to serve; shards are its large files, weights their sum"""
         self.models.small(repo, weights=weights, shards=shards, seed=seed)
         return self.models.files(repo)
+
+    def move(self, repo, wanted, weights, seed):
+        """as of now the name leads to another model, of these weights; gives what that holds"""
+        folder = self.models.small(repo, weights=weights, seed=seed, folder=self.models.root.parent / f"moved-{seed}")
+        self.origin.move(repo, "main", folder=folder)
+        return self.models.files(repo, folder)
 
     def make_tiny(self, repo, weights):
         """one of three files, a single one of them large"""
@@ -201,6 +214,9 @@ class Ollama:
             wanted["twin"] = model_of([*shared, layer("template", b"{{ .Prompt }} of the twin")])
         return self.push(repo, wanted)
 
+    def move(self, repo, wanted, weights, seed):
+        return self.push(repo, {tag: make_model(size=weights, seed=seed) for tag in wanted})
+
     def make_tiny(self, repo, weights):
         return self.push(repo, {"latest": model_of([layer("model", gguf(weights)), layer("template", b"{{ .Prompt }}")])})
 
@@ -289,6 +305,12 @@ class Ollama:
             weights = next(one for one in wanted[link.name].layers if one.media_type.endswith(".model"))
             text = os.readlink(link) if link.is_symlink() else link.read_text()
             assert text == f"../../blobs/sha256-{weights.hex}", f"{link} leads elsewhere"
+
+    @staticmethod
+    def assert_leads_to(volume, repo, wanted):
+        held = store(volume)
+        for path, data in expected({f"{OLLAMA_HOST}/{repo}/{tag}": model for tag, model in wanted.items()}).items():
+            assert held.get(path) == data, f"{path} is not what it should be"
 
     @classmethod
     def assert_complete(cls, volume, repo, wanted):
