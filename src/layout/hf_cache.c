@@ -8,6 +8,7 @@
 #include "layout/hf_list.h"
 #include "layout/hf_place.h"
 #include "layout/hf_publish.h"
+#include "layout/hf_ref.h"
 #include "layout/hf_snapshot.h"
 #include "layout/hf_tree.h"
 #include "layout/hf_views.h"
@@ -22,7 +23,7 @@ static bool hf_complete(struct layout_place *p, const struct manifest *m, bool w
     if ((whole || by_commit) && !hf_tree_there(p, m->commit))
         return false;
     if (!by_commit &&
-        (!hf_read_ref(commit, p, m->ref.revision, true) || strcmp(commit, m->commit) != 0))
+        (!hf_ref_read(commit, p, m->ref.revision, true) || strcmp(commit, m->commit) != 0))
         return false;
     return hf_views_right(p, m);
 }
@@ -33,7 +34,7 @@ static const char *hf_local_commit(struct layout_place *p, const char *revision)
 
     if (ref_is_commit(revision))
         return str_dup(p->arena, str_from(revision));
-    return hf_read_ref(commit, p, revision, false) ? str_dup(p->arena, str_from(commit)) : NULL;
+    return hf_ref_read(commit, p, revision, false) ? str_dup(p->arena, str_from(commit)) : NULL;
 }
 
 const struct layout layout_hf_cache = {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "layout/folder.h"
+#include "layout/hf_ref.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/flock.h"
@@ -251,6 +252,8 @@ int hf_place_open(struct layout_place *p, const struct model_ref *ref, struct er
         return config->read_only && err->code == ERR_NOT_FOUND ? 0 : -1;
     }
     rc = config->read_only ? open_read_only(p, err) : open_writable(p, err);
+    if (rc == 0 && !config->read_only)
+        rc = hf_ref_check(p, ref->revision, err);
     if (rc < 0)
         hf_place_close(p);
     return rc;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "layout/hf_publish.h"
+#include "layout/hf_ref.h"
 #include "layout/hf_snapshot.h"
 #include "layout/views.h"
 
@@ -37,7 +37,7 @@ static size_t list_views(struct view out[static VIEWS_MAX], const struct layout_
                           .ours = snapshots,
                           .with_commit = true};
     if (strcmp(m->ref.revision, DEFAULT_REVISION) != 0 &&
-        hf_read_ref(main_commit, p, DEFAULT_REVISION, false))
+        hf_ref_read(main_commit, p, DEFAULT_REVISION, false))
         named.kept = str_format(p->arena, "%s/%s", snapshots, main_commit);
     out[n++] = named;
     return n;

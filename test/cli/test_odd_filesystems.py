@@ -183,6 +183,63 @@ def test_names_that_differ_only_in_case_are_two_files_elsewhere(models, hub, hos
     assert_no_leftovers(volume, REPO)
 
 
+SPELLINGS = ("main", "Main", "Feature/x", "feature/y", "Feature/z")
+
+
+@pytest.fixture
+def spellings(models, hub, tmp_path):
+    """the hub, each of SPELLINGS another revision of the same model there, and revision -> commit"""
+    models.small(REPO)
+    origin = hub()
+    for seed, name in enumerate(SPELLINGS[1:], 2):
+        origin.move(REPO, name, folder=models.small(REPO, seed=seed, folder=tmp_path / f"revision{seed}"))
+    return origin, {name: origin.commit(REPO, name) for name in SPELLINGS}
+
+
+def names_of_revisions(volume):
+    refs = hub_folder(volume) / "models--org--model" / "refs"
+    return {p.relative_to(refs).as_posix(): p.read_text() for p in refs.rglob("*") if p.is_file()}
+
+
+def revision(name):
+    return f"hf:{REPO}@{name}"
+
+
+def test_names_of_revisions_that_the_filesystem_takes_for_one_are_not_mixed(spellings, hostler, oddfs, volume):
+    origin, commits = spellings
+    mount = oddfs(volume, "fold")
+    folder = hub_folder(mount) / "models--org--model"
+    for name, other in (("main", None), ("Main", "refs/main"), ("Feature/x", None), ("feature/y", "refs/Feature"),
+                        ("feature/x", "refs/Feature"), ("Feature/z", None)):
+        before, sent = everything(volume), origin.bytes_sent("cdn")
+        got = hostler.pull(revision(name), hub=origin, volume=mount)
+        if other is None:
+            assert got.rc == 0, got.stderr
+            continue
+        assert got.rc == 10, f"{name}: {got.rc}\n{got.stderr}"
+        assert (f"{folder}: the name of revision {name} leads to {other}, which is another's: this "
+                "filesystem does not tell the two apart (it folds case, or forms of Unicode)\n"
+                "hint: pull to a volume on another filesystem, or name the commit instead of the revision; or remove "
+                f"{folder}/{other}, if it is needed no longer\n") in got.stderr
+        assert changes(before, everything(volume)) == [] and origin.bytes_sent("cdn") == sent
+        got = hostler.pull(revision(name), "--offline", "--dry-run", hub=origin, volume=mount)
+        assert got.rc == 3, "another's file was read as its own"
+    held = {name: commits[name] for name in ("main", "Feature/x", "Feature/z")}
+    assert names_of_revisions(volume) == held
+    assert hostler.pull(revision(commits["Main"]), hub=origin, volume=mount).rc == 0
+    for name in held:
+        got = hostler.pull(revision(name), "--offline", hub=origin, volume=mount)
+        assert got.rc == 0 and " Complete " in got.stderr, got.stderr
+    assert names_of_revisions(volume) == held
+
+
+def test_names_of_revisions_that_differ_only_in_case_are_two_elsewhere(spellings, hostler, volume):
+    origin, commits = spellings
+    for name in SPELLINGS:
+        assert hostler.pull(revision(name), hub=origin).rc == 0
+    assert names_of_revisions(volume) == commits
+
+
 def test_to_ollama_names_that_differ_in_case_are_one_on_any_filesystem(registry, front, hostler, oddfs, tmp_path):
     """two registries, since one holds no upper case, with another model under the same name of another case"""
     there, models = registry(), [make_model(size=300_000, seed=seed) for seed in (1, 2)]
@@ -206,6 +263,27 @@ def test_to_ollama_names_that_differ_in_case_are_one_on_any_filesystem(registry,
             weights = mount / "ollama/models/lib+x/latest"
             assert os.readlink(weights) == f"../../blobs/sha256-{model.layers[0].hex}"
             got = hostler.pull(f"ollama:{name}", "--offline", volume=mount)
+            assert got.rc == 0 and " Complete " in got.stderr, got.stderr
+
+
+def test_to_ollama_tags_that_differ_in_case_are_one_on_any_filesystem(registry, hostler, oddfs, tmp_path):
+    """a registry tells them apart; as with Ollama itself the one pulled last stands under the name pulled first"""
+    there = registry()
+    models = {tag: there.push(f"lib/x:{tag}", make_model(size=300_000, seed=seed)) for seed, tag in enumerate(("Q4", "q4"))}
+    for options in ((), ("fold",)):
+        folder = tmp_path / f"volume{len(options)}"
+        folder.mkdir()
+        mount = oddfs(folder, *options)
+        for tag in ("Q4", "q4", "Q4", "q4"):
+            got = hostler.pull(f"ollama:lib/x:{tag}", volume=mount, env={"OLLAMA_REGISTRY": there.url})
+            assert got.rc == 0 and " Complete " not in got.stderr, got.stderr
+            model, held = models[tag], store(mount)
+            assert {path: data for path, data in held.items() if path.startswith("manifests/")} == {
+                "manifests/registry.ollama.ai/lib/x/Q4": model.manifest}
+            assert expected({"registry.ollama.ai/lib/x/Q4": model}).items() <= held.items()
+            assert [p.name for p in (mount / "ollama/models/lib+x").iterdir()] == ["Q4"]
+            assert os.readlink(mount / "ollama/models/lib+x/Q4") == f"../../blobs/sha256-{model.layers[0].hex}"
+            got = hostler.pull(f"ollama:lib/x:{tag}", "--offline", volume=mount)
             assert got.rc == 0 and " Complete " in got.stderr, got.stderr
 
 
