@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "sys/file.h"
+#include "sys/obstacle.h"
 
 int folder_hostile(struct err *err, const struct layout_place *p, const char *where,
                    const char *what)
@@ -17,8 +18,8 @@ int folder_hostile(struct err *err, const struct layout_place *p, const char *wh
 
 int folder_refused(struct err *err, const struct layout_place *p, const char *where)
 {
-    if (err->sys == ELOOP || err->sys == ENOTDIR || err->sys == EXDEV)
-        return folder_hostile(err, p, where, "should be a directory of its own, and is not");
+    if (obstacle_is_met(err))
+        return obstacle_err(err, p->store.fd, p->store.path, where);
     return err_wrap(err, "%s", p->shown);
 }
 

@@ -58,7 +58,7 @@ static const char *other_spelling(struct arena *a, int folder, const char *part)
 
 /* The path beneath the repository, as it is on disk, that refs/<revision> leads to though it is
  * another's; NULL: it is free, or the revision's own. */
-static const char *anothers(const struct layout_place *p, const char *revision)
+static const char *taken_by(const struct layout_place *p, const char *revision)
 {
     struct str rest = str_from(revision);
     const char *above = REFS;
@@ -89,7 +89,7 @@ int hf_ref_check(const struct layout_place *p, const char *revision, struct err 
 
     if (hf_state(p)->repo_fd < 0 || ref_is_commit(revision))
         return 0;
-    other = anothers(p, revision);
+    other = taken_by(p, revision);
     if (other == NULL)
         return 0;
     (void)err_set(err, ERR_LIMIT,
@@ -137,7 +137,7 @@ bool hf_ref_read(char out[static HF_COMMIT_HEX + 1], const struct layout_place *
     commit = (struct str){text, (size_t)len};
     if (!exact)
         commit = str_trim(commit);
-    if (commit.len != HF_COMMIT_HEX || anothers(p, revision) != NULL)
+    if (commit.len != HF_COMMIT_HEX || taken_by(p, revision) != NULL)
         return false;
     memcpy(out, commit.ptr, HF_COMMIT_HEX);
     out[HF_COMMIT_HEX] = '\0';
@@ -166,11 +166,10 @@ int hf_ref_publish(const struct layout_place *p, const char *revision, const cha
         return -1;
     if (hf_open_parents(&parent, p, s->repo_fd, (struct str){path, (size_t)(slash - path)}, err) <
         0) {
-        (void)err_wrap(err, "%s: the name of revision %s", p->shown, revision);
-        return err_hint(err,
-                        "a revision of the name of its first part may have been there once: "
-                        "remove its file beneath %s/" REFS,
-                        p->shown);
+        if (err->code == ERR_LIMIT && strchr(revision, '/') != NULL)
+            return err_hint(err, "a revision of that name may have been there once: remove its "
+                                 "file, and pull again");
+        return err_wrap(err, "%s: the name of revision %s", p->shown, revision);
     }
     if (hf_ref_read(there, p, revision, true) && strcmp(there, commit) == 0)
         return 0;

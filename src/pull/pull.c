@@ -12,6 +12,15 @@
 /* Between two looks at leases that others hold, if nothing names another time. */
 #define AGAIN_MS 500
 
+/* Takes "name: " from the front of the message, where somebody has put it already. */
+static void drop_name(struct err *err, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (strncmp(err->msg, name, len) == 0 && strncmp(err->msg + len, ": ", 2) == 0)
+        memmove(err->msg, err->msg + len + 2, strlen(err->msg + len + 2) + 1);
+}
+
 /* What the disk refused is told deep below by the name of a file: the place and the model go first.
  */
 static void name_place(struct job *job)
@@ -22,8 +31,10 @@ static void name_place(struct job *job)
     if (job->elsewhere)
         return;
     if ((job->err.code == ERR_VOLUME || job->err.code == ERR_NO_SPACE) &&
-        strstr(job->err.msg, volume) == NULL && strstr(job->err.msg, shown) == NULL)
+        strstr(job->err.msg, volume) == NULL && strstr(job->err.msg, shown) == NULL) {
+        drop_name(&job->err, job_name(job));
         (void)err_wrap(&job->err, "%s: %s", job_name(job), shown);
+    }
     if (job->err.code == ERR_VOLUME && strstr(job->err.msg, "owned by") == NULL)
         (void)volume_explain(&job->err, shown, volume);
 }

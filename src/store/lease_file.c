@@ -42,12 +42,13 @@ static ssize_t read_start(int fd, char text[static LEASE_BYTES_MAX])
     return (ssize_t)len;
 }
 
-static int refuse_link(int dirfd, const char *name, struct err *err)
+/* A lease is a regular file: what else has its name was put there by somebody else. */
+static int refuse_kind(int dirfd, const char *name, const char *what, struct err *err)
 {
     char dir[PATH_MAX];
 
-    (void)err_set(err, ERR_LIMIT, "%s/%s is a link, which no lease ever is",
-                  file_path_of(dir, dirfd) ? dir : "the staging folder", name);
+    (void)err_set(err, ERR_LIMIT, "%s/%s is %s, which no lease ever is",
+                  file_path_of(dir, dirfd) ? dir : "the staging folder", name, what);
     return err_hint(err, "look who made it; remove it, and pull again");
 }
 
@@ -55,6 +56,7 @@ int lease_file_read(struct lease_file *out, int dirfd, const char *name, struct 
 {
     LEASE_FILE_SCOPED f = {.fd = -1};
     char text[LEASE_BYTES_MAX];
+    struct stat st;
     ssize_t len;
 
     f.fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -63,9 +65,14 @@ int lease_file_read(struct lease_file *out, int dirfd, const char *name, struct 
         return 0;
     }
     if (f.fd < 0 && errno == ELOOP)
-        return refuse_link(dirfd, name, err);
-    if (f.fd < 0)
+        return refuse_kind(dirfd, name, "a link", err);
+    if (f.fd < 0 && errno == ENXIO)
+        return refuse_kind(dirfd, name, "a socket", err);
+    if (f.fd < 0 || fstat(f.fd, &st) < 0)
         return file_err(err, "cannot read the lease %s", name);
+    if (!S_ISREG(st.st_mode))
+        return refuse_kind(dirfd, name, S_ISDIR(st.st_mode) ? "a directory" : "no regular file",
+                           err);
     len = read_start(f.fd, text);
     if (len < 0)
         return file_err(err, "cannot read the lease %s", name);

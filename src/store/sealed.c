@@ -5,6 +5,7 @@
 
 #include "digest/digest.h"
 #include "sys/file.h"
+#include "sys/obstacle.h"
 
 #define END_LINE (sizeof("end 01234567\n") - 1)
 
@@ -69,6 +70,8 @@ int sealed_write(struct buf *b, const struct volume *v, const char *path, struct
         /* Who has the lease of another model with files here may have swept ours for a leftover. */
         if (why.sys == ENOENT && i < WRITE_TRIES)
             continue;
+        if (obstacle_is_met(&why))
+            return obstacle_err(err, v->fd, v->path, str_dup(&a, folder));
         *err = why;
         return err_wrap(err, "%s", v->path);
     }

@@ -45,6 +45,9 @@ int file_err(struct err *err, const char *fmt, ...)
         return err_hint(err, "raise the limit of open files (ulimit -n)");
     if (sys == EISDIR)
         return err_hint(err, "a directory has the name of a file: look who made it, and remove it");
+    if (sys == ENOTDIR || sys == ELOOP)
+        return err_hint(err, "something else has the name of a directory: look who made it, and "
+                             "remove it");
     if (sys == EFBIG)
         return err_hint(err, "raise the limit of a file's size (ulimit -f), or use a filesystem "
                              "that takes files as large");

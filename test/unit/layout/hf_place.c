@@ -216,7 +216,8 @@ static void a_branch_below_the_name_of_an_old_one_says_what_to_remove(void **sta
     assert_pulled(&h, &m, contents, true);
     m.ref.revision = "feature/new";
     assert_int_equal(hub_pull(&h, &m, contents, true), -1);
-    assert_non_null(strstr(err_hint_of(&h.err), "refs"));
+    assert_non_null(strstr(h.err.msg, "/refs/feature should be a directory of its own"));
+    assert_non_null(strstr(err_hint_of(&h.err), "a revision of that name"));
     hub_done(&h);
 }
 

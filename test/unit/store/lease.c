@@ -294,12 +294,15 @@ static void a_name_that_is_no_file_is_an_error(void **state)
     host_start(s, &b, "b", 0, true);
     assert_int_equal(symlinkat("/etc/passwd", s->fd, NAME), 0);
     assert_int_equal(try_for_error(s, &b), ERR_LIMIT);
+    assert_non_null(strstr(s->err.msg, "/" NAME " is a link, which no lease ever is"));
     assert_int_equal(unlinkat(s->fd, NAME, 0), 0);
     assert_int_equal(mkdirat(s->fd, NAME, 0700), 0);
-    assert_int_equal(
-        lease_try(&b.lease, &b.watch, b.keeper, &(struct lease_name){s->fd, NAME, "x"}, &s->err),
-        -1);
-    assert_int_equal(s->err.code, ERR_VOLUME);
+    assert_int_equal(try_for_error(s, &b), ERR_LIMIT);
+    assert_non_null(strstr(s->err.msg, "/" NAME " is a directory, which no lease ever is"));
+    assert_int_equal(unlinkat(s->fd, NAME, AT_REMOVEDIR), 0);
+    assert_int_equal(mkfifoat(s->fd, NAME, 0600), 0);
+    assert_int_equal(try_for_error(s, &b), ERR_LIMIT);
+    assert_non_null(strstr(s->err.msg, "/" NAME " is no regular file, which no lease ever is"));
     stop(&b);
 }
 

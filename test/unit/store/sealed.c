@@ -149,6 +149,14 @@ static void what_cannot_be_written_names_the_volume(void **state)
 
     scratch_write(s, "a", "", 0);
     assert_int_equal(sealed_write(&b, &v, "a/b", &s->err), -1);
+    assert_int_equal(s->err.code, ERR_LIMIT);
+    assert_string_equal(s->err.msg, str_format(&s->arena,
+                                               "%s/a should be a directory of its own, "
+                                               "and is not",
+                                               s->path));
+    assert_int_equal(mkdirat(s->fd, "c", 0755), 0);
+    assert_int_equal(mkdirat(s->fd, "c/b", 0755), 0);
+    assert_int_equal(sealed_write(&b, &v, "c/b", &s->err), -1);
     assert_int_equal(s->err.code, ERR_VOLUME);
     assert_non_null(strstr(s->err.msg, s->path));
     volume_close(&v);

@@ -488,6 +488,7 @@ static void each_cause_has_its_way_out(void **state)
         {EPERM, ERR_VOLUME, "uid"},           {EIO, ERR_VOLUME, "disk, mount"},
         {ESTALE, ERR_VOLUME, "disk, mount"},  {EMFILE, ERR_VOLUME, "ulimit -n"},
         {EFBIG, ERR_VOLUME, "ulimit -f"},     {EISDIR, ERR_VOLUME, "remove it"},
+        {ENOTDIR, ERR_VOLUME, "remove it"},   {ELOOP, ERR_VOLUME, "remove it"},
     };
 
     (void)state;
