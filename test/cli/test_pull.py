@@ -428,3 +428,14 @@ def test_a_model_larger_than_the_disk_is_refused_before_the_first_byte(models, h
     assert re.search(r"hf:org/model needs 20\.0 MB more on \S+, where 8\.[0-9]+ MB are free \(filesystem\)\nhint: ",
                      got.stderr), got.stderr
     assert origin.bytes_sent("cdn") == 0
+
+
+def test_a_model_that_would_leave_nothing_to_spare_is_refused_and_that_is_said(models, hub, hostler, tmpfs):
+    models.small(REPO, weights=8_000_000)
+    origin = hub()
+    got = hostler.pull(f"hf:{REPO}", hub=origin, wrap=tmpfs("size=8M"))
+    assert got.rc == 7, got.stderr
+    assert re.search(r"hf:org/model needs 8\.0 MB more on \S+/huggingface/hub and a little to spare, where 8\.[0-9]+ MB are free "
+                     r"\(filesystem\)\nhint: free space there, use a larger volume, or leave files out \(--exclude\)\n",
+                     got.stderr), got.stderr
+    assert origin.bytes_sent("cdn") == 0

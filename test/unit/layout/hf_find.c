@@ -1,6 +1,7 @@
 #include "layout/hf_find.h"
 
 #include "hub.h"
+#include "sys/fd.h"
 
 #define OTHER "huggingface/hub/models--other--name/"
 
@@ -149,6 +150,68 @@ static void wrong_bytes_in_another_repository_are_neither_used_nor_touched(void 
     hub_done(&h);
 }
 
+/* ---- written to while it was hashed ---- */
+
+/* Found without a record, and then of other bytes, as by a writer who came while it was hashed. */
+static void find_and_change(struct hub *h, struct blob_found *found, const struct manifest *m,
+                            const char *name)
+{
+    FD_SCOPED fd = -1;
+
+    assert_int_equal(hub_open(h, m), 0);
+    assert_int_equal(h->place.layout->find(found, &h->place, &m->files[0], &h->err), 0);
+    assert_int_equal(found->state, BLOB_UNVERIFIED);
+    fd = openat(h->scratch->fd, name, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "X", 1, 0), 1);
+    assert_int_equal(futimens(fd, (const struct timespec[]){{1, 0}, {1, 0}}), 0);
+}
+
+static void a_blob_that_is_written_to_after_it_was_hashed_has_no_record(void **state)
+{
+    static const struct content contents[] = {{"weights.bin", "0123456789 weights", true}, {0}};
+    struct hub h;
+    struct blob_found found;
+    struct manifest m;
+    const char *name;
+
+    hub_init(&h, *state);
+    m = listing(&h, "org/name", "main", COMMIT_A, contents);
+    name = str_format(h.arena, REPO "blobs/%s", hex_of(&h, contents[0].bytes, true));
+    put(&h, name, contents[0].bytes);
+    find_and_change(&h, &found, &m, name);
+    assert_int_equal(h.place.layout->take(&h.place, &m.files[0], &found, &h.err), 0);
+    fd_close(&found.fd);
+    assert_int_equal(h.place.layout->find(&found, &h.place, &m.files[0], &h.err), 0);
+    assert_int_equal(found.state, BLOB_UNVERIFIED);
+    fd_close(&found.fd);
+    hub_done(&h);
+}
+
+static void what_another_repository_changes_meanwhile_is_not_taken_over(void **state)
+{
+    struct hub h;
+    struct blob_found found;
+    const char *bytes;
+    const char *name;
+
+    hub_init(&h, *state);
+    bytes = large_bytes(&h);
+    name = str_format(h.arena, OTHER "blobs/%s", hex_of(&h, bytes, true));
+    put(&h, name, bytes);
+    {
+        const struct content contents[] = {{"weights.bin", bytes, true}, {0}};
+        struct manifest m = listing(&h, "org/name", "main", COMMIT_A, contents);
+
+        find_and_change(&h, &found, &m, name);
+        assert_int_equal(h.place.layout->take(&h.place, &m.files[0], &found, &h.err), -1);
+        assert_non_null(strstr(h.err.msg, "was written to while it was taken over"));
+        fd_close(&found.fd);
+        assert_false(
+            scratch_has(h.scratch, str_format(h.arena, REPO "blobs/%s", hex_of(&h, bytes, true))));
+    }
+    hub_done(&h);
+}
+
 /* ---- the shared blob store ---- */
 
 static const struct content shared[] = {{"weights.bin", "0123456789 weights", true}, {0}};
@@ -263,6 +326,8 @@ int main(void)
         SCRATCH_TEST(a_plain_file_of_wrong_bytes_is_fetched_and_replaced),
         SCRATCH_TEST(the_same_bytes_in_another_repository_are_not_fetched),
         SCRATCH_TEST(wrong_bytes_in_another_repository_are_neither_used_nor_touched),
+        SCRATCH_TEST(a_blob_that_is_written_to_after_it_was_hashed_has_no_record),
+        SCRATCH_TEST(what_another_repository_changes_meanwhile_is_not_taken_over),
         SCRATCH_TEST(a_link_into_the_shared_store_is_hashed_once_and_stays),
         SCRATCH_TEST(an_entry_of_the_shared_store_saves_the_download),
         SCRATCH_TEST(the_shared_store_is_left_alone_where_it_is_switched_off_or_none),
