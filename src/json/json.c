@@ -259,3 +259,57 @@ void json_put_member_u64(struct buf *b, const char *key, uint64_t value)
     json_put_key(b, key);
     buf_addf(b, "%" PRIu64, value);
 }
+
+static int put_member(void *ctx, struct str key, const struct json *value)
+{
+    struct buf *b = ctx;
+
+    if (b->ptr[b->len - 1] != '{')
+        buf_addc(b, ',');
+    json_put_str(b, key);
+    buf_addc(b, ':');
+    json_put_value(b, value);
+    return 0;
+}
+
+static void put_number(struct buf *b, const struct json *v)
+{
+    const struct jansson_api *api = jansson_loaded();
+
+    if (has_type(v, JSON_INTEGER))
+        buf_addf(b, "%jd", (intmax_t)api->json_integer_value(handle(v)));
+    else
+        buf_addf(b, "%.17g", api->json_real_value(handle(v)));
+}
+
+static void put_elements(struct buf *b, const struct json *array)
+{
+    buf_addc(b, '[');
+    for (size_t i = 0; i < json_len(array); i++) {
+        buf_addz(b, i > 0 ? "," : "");
+        json_put_value(b, json_at(array, i));
+    }
+    buf_addc(b, ']');
+}
+
+/* No deeper than json_parse() lets a document be. */
+void json_put_value(struct buf *b, const struct json *v)
+{
+    struct str text;
+
+    if (json_as_str(&text, v)) {
+        json_put_str(b, text);
+    } else if (json_is_array(v)) {
+        put_elements(b, v);
+    } else if (json_is_object(v)) {
+        buf_addc(b, '{');
+        (void)json_each(v, put_member, b);
+        buf_addc(b, '}');
+    } else if (has_type(v, JSON_INTEGER) || has_type(v, JSON_REAL)) {
+        put_number(b, v);
+    } else if (has_type(v, JSON_TRUE)) {
+        buf_addz(b, "true");
+    } else {
+        buf_addz(b, has_type(v, JSON_FALSE) ? "false" : "null");
+    }
+}

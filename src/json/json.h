@@ -63,4 +63,7 @@ void json_put_member(struct buf *b, const char *key, struct str value);
 void json_put_member_u64(struct buf *b, const char *key, uint64_t value);
 void json_put_key(struct buf *b, const char *key); /* comma as needed, "key": */
 
+/* A value of a document as it stands there, without blanks. */
+void json_put_value(struct buf *b, const struct json *v);
+
 #endif

@@ -5,8 +5,11 @@
 #ifndef SYS_CLOCK_H
 #define SYS_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "text/str.h"
 
 struct clock {
     uint64_t (*now_ms)(const struct clock *c);  /* monotonic; only differences mean something */
@@ -29,5 +32,8 @@ static inline uint64_t clock_unix_ms(const struct clock *c)
 #define CLOCK_TEXT ((size_t)32)
 /* "2026-11-23T08:31:02.114Z" */
 const char *clock_format_unix_ms(char out[static CLOCK_TEXT], uint64_t unix_ms);
+
+/* The same read back, from 1970 to 9999; false for any other text. */
+bool clock_parse_unix_ms(uint64_t *ret_unix_ms, struct str text);
 
 #endif

@@ -278,6 +278,22 @@ static void what_is_written_is_read_back(void **state)
     json_free(&doc);
 }
 
+static void a_value_is_written_as_it_stands_in_its_document(void **state)
+{
+    static const char text[] = "{\"a\":[1,-2,\"\\\"\\u0001\",true,false,null,{}],\"b\":{\"c\":1.5,"
+                               "\"d\":[]},\"e\":\"\xc3\xa4\"}";
+    struct arena a = {0};
+    struct buf b = buf_new(&a, 1000);
+    struct err err = {0};
+    JSON_SCOPED *doc = json_parse(str_from(text), 1000, "text", &err);
+
+    (void)state;
+    assert_non_null(doc);
+    json_put_value(&b, doc);
+    assert_string_equal(b.ptr, text);
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +309,7 @@ int main(void)
         cmocka_unit_test(free_takes_nothing_too),
         cmocka_unit_test(strings_are_quoted_and_escaped),
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(a_value_is_written_as_it_stands_in_its_document),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,12 +42,39 @@ static void the_farthest_time_fits(void **state)
     assert_string_equal(clock_format_unix_ms(text, UINT64_MAX), "584556019-04-03T14:25:51.615Z");
 }
 
+static void a_time_is_read_back_and_what_is_none_is_refused(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "2026-11-23T08:31:02Z",
+                                      "2026-13-01T00:00:00.000Z",
+                                      "2026-02-30T00:00:00.000Z",
+                                      "1969-12-31T23:59:59.999Z",
+                                      "2026-11-23 08:31:02.114Z",
+                                      "2026-11-23T08:31:02.114Zx",
+                                      "2O26-11-23T08:31:02.114Z"};
+    static const uint64_t good[] = {0, UINT64_C(1795510862114), UINT64_C(253402300799999)};
+    char text[CLOCK_TEXT];
+    uint64_t got = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(clock_parse_unix_ms(&got, str_from(bad[i])));
+        assert_int_equal(got, 7);
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(clock_parse_unix_ms(&got, str_from(clock_format_unix_ms(text, good[i]))));
+        assert_int_equal(got, good[i]);
+        got = 7;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_real_clock_goes_forward),
         cmocka_unit_test(times_are_printed_in_utc),
         cmocka_unit_test(the_farthest_time_fits),
+        cmocka_unit_test(a_time_is_read_back_and_what_is_none_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
