@@ -9,7 +9,7 @@
 #define HELP_MAX ((size_t)256 << 10)
 
 static const struct cmd *const commands[] = {
-    &cmd_pull, &cmd_ls, &cmd_du, &cmd_help, &cmd_completion, NULL,
+    &cmd_pull, &cmd_ls, &cmd_du, &cmd_coordinator, &cmd_workers, &cmd_help, &cmd_completion, NULL,
 };
 
 const struct cmd *const *cmd_all(void)
@@ -64,7 +64,7 @@ int cmd_print_usage(struct arena *a, struct err *err)
              "Hostler fills a shared volume with AI models, verified and once for all workers.\n\n"
              "usage: hostler COMMAND [OPTION...] [ARG...]\n\n");
     for (size_t i = 0; commands[i] != NULL; i++)
-        buf_addf(&b, "  %-10s  %s\n", commands[i]->name, commands[i]->summary);
+        buf_addf(&b, "  %-11s  %s\n", commands[i]->name, commands[i]->summary);
     buf_addz(&b, "\nhostler help COMMAND tells a command's options, hostler help environment the\n"
                  "variables that are read, hostler --version the version.\n");
     return cmd_print(buf_str(&b), err);

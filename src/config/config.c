@@ -12,11 +12,14 @@
 #include "sys/secret.h"
 #include "text/vec.h"
 
-#define DEFAULT_FILE   "/etc/hostler/hostler.yaml"
-#define HOST_MAX       ((size_t)253)
-#define GIVE_UP_MS     UINT64_C(120000)
-#define GIVE_UP_RUN_MS UINT64_C(1800000)
-#define TAKEOVER_MS    UINT64_C(15000)
+#define DEFAULT_FILE       "/etc/hostler/hostler.yaml"
+#define HOST_MAX           ((size_t)253)
+#define GIVE_UP_MS         UINT64_C(120000)
+#define GIVE_UP_RUN_MS     UINT64_C(1800000)
+#define TAKEOVER_MS        UINT64_C(15000)
+#define TTL_MS             UINT64_C(15000)
+#define KEEP_LOST_MS       UINT64_C(3600000)
+#define REQUEST_TIMEOUT_MS UINT64_C(30000)
 
 /* What config_load() works with. */
 struct loading {
@@ -36,6 +39,15 @@ static struct config_options default_options(const char *command)
         .wait_ms = UINT64_MAX,
         .give_up_ms = strcmp(command, "run") == 0 ? GIVE_UP_RUN_MS : GIVE_UP_MS,
         .takeover_ms = TAKEOVER_MS,
+        .listen = "127.0.0.1:8700",
+        .data_dir = "/var/lib/hostler",
+        .registry = "sqlite",
+        .ttl_ms = TTL_MS,
+        .keep_lost_ms = KEEP_LOST_MS,
+        .max_workers = 20000,
+        .max_connections = 16384,
+        .request_timeout_ms = REQUEST_TIMEOUT_MS,
+        .rate = 5000,
     };
 }
 
@@ -210,6 +222,30 @@ static void set_layout(struct config *c, const struct loading *l)
     };
 }
 
+/* Several URLs stand one behind the other with commas; the environment has checked each. */
+static void set_coordinator(struct config *c, struct loading *l)
+{
+    const char *urls = l->e.at[VAR_COORDINATOR_URL];
+    struct str rest = str_from(urls != NULL ? urls : "");
+    VEC(const char *) all = {0};
+    struct str url;
+
+    while (rest.len > 0) {
+        (void)str_cut(&rest, ',', &url);
+        url = str_trim(url);
+        if (url.len > 0)
+            vec_push(l->arena, &all, without_slash(l->arena, str_dup(l->arena, url)));
+    }
+    vec_push(l->arena, &all, NULL);
+    c->coordinator = (struct coordinator_config){
+        .urls = {.at = all.at, .len = all.len - 1},
+        .token = l->e.at[VAR_COORDINATOR_TOKEN],
+        .token_file = l->e.at[VAR_COORDINATOR_TOKEN_FILE],
+    };
+    if (c->coordinator.token != NULL)
+        secret_held();
+}
+
 static void set_offline(struct config *c, const struct loading *l)
 {
     const char *hub = l->e.at[VAR_HF_HUB_OFFLINE];
@@ -240,6 +276,7 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
     set_source(c, l);
     set_ollama(c, l);
     set_layout(c, l);
+    set_coordinator(c, l);
     if (set_net(c, l, err) < 0 || set_token(c, l, err) < 0)
         return -1;
     vec_push(a, &l->warnings, NULL);

@@ -55,6 +55,20 @@ struct config_options {
     uint64_t give_up_ms;
     uint64_t takeover_ms;
     uint64_t first_byte_ms; /* 0: the default of 30 s, or 10 min through a proxy */
+    /* coordinator; NULL texts: not named */
+    const char *listen, *data_dir, *registry, *token_file, *make_token, *tls_cert, *tls_key;
+    bool allow_anonymous;
+    uint64_t ttl_ms, keep_lost_ms, max_workers, max_connections, request_timeout_ms, rate;
+    /* workers */
+    const char *type, *state, *model;
+    struct config_list label;
+};
+
+/* The coordinator that workers register with; of each NULL: not named. */
+struct coordinator_config {
+    struct config_list urls; /* one after the other */
+    const char *token;
+    const char *token_file;
 };
 
 struct config {
@@ -77,6 +91,7 @@ struct config {
     struct net_config net;
     struct source_config source;
     struct layout_config layout;
+    struct coordinator_config coordinator;
     bool help;                   /* --help was there: nothing else of this is filled in */
     struct config_list args;     /* what stands beside the options on the command line */
     struct config_list warnings; /* to be logged once: LOG_LEVEL=loud taken as INFO, ... */

@@ -10,6 +10,7 @@ enum kind {
     KIND_TEXT,
     KIND_SECRET,
     KIND_URL,
+    KIND_URLS,
     KIND_GPU,
     KIND_GIGABYTES,
 };
@@ -76,6 +77,20 @@ static int check_url(const char *value, struct arena *a, struct err *err)
     return -1;
 }
 
+static int check_urls(const char *value, struct arena *a, struct err *err)
+{
+    struct str rest = str_from(value);
+    struct str url;
+
+    while (rest.len > 0) {
+        (void)str_cut(&rest, ',', &url);
+        url = str_trim(url);
+        if (url.len > 0 && check_url(str_dup(a, url), a, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int check_gpu(const char *value, struct err *err)
 {
     bool unused;
@@ -101,6 +116,7 @@ static int check(enum kind kind, const char *value, struct arena *a, struct err 
 {
     switch (kind) {
     case KIND_URL: return check_url(value, a, err);
+    case KIND_URLS: return check_urls(value, a, err);
     case KIND_GPU: return check_gpu(value, err);
     case KIND_GIGABYTES: return check_gigabytes(value, a, err);
     case KIND_TEXT:

@@ -207,16 +207,12 @@ static int read_to_end(struct str *out, struct arena *a, int fd, size_t cap, siz
     return 0;
 }
 
-int file_read_all(struct str *out, struct arena *a, int dirfd, const char *path, size_t limit,
-                  struct err *err)
+static int read_regular(struct str *out, struct arena *a, int fd, const char *path, size_t limit,
+                        struct err *err)
 {
-    /* Not blocking: a FIFO planted under the name must not stop us. */
-    FD_SCOPED fd = file_open(dirfd, path, O_RDONLY | O_NONBLOCK, 0, err);
     size_t cap = READ_FIRST; /* what files of /proc need, which have no size */
     struct stat st;
 
-    if (fd < 0)
-        return -1;
     if (fstat(fd, &st) < 0)
         return file_err(err, "stat %s", path);
     if (!S_ISREG(st.st_mode))
@@ -229,6 +225,23 @@ int file_read_all(struct str *out, struct arena *a, int dirfd, const char *path,
         return err_set(err, ERR_LIMIT, "%s has more than the %zu bytes that it may have", path,
                        limit);
     return file_err(err, "read %s", path);
+}
+
+int file_read_all(struct str *out, struct arena *a, int dirfd, const char *path, size_t limit,
+                  struct err *err)
+{
+    /* Not blocking: a FIFO planted under the name must not stop us. */
+    FD_SCOPED fd = file_open(dirfd, path, O_RDONLY | O_NONBLOCK, 0, err);
+
+    return fd < 0 ? -1 : read_regular(out, a, fd, path, limit, err);
+}
+
+int file_read_named(struct str *out, struct arena *a, const char *path, size_t limit,
+                    struct err *err)
+{
+    FD_SCOPED fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    return fd < 0 ? file_err(err, "open %s", path) : read_regular(out, a, fd, path, limit, err);
 }
 
 int file_write_all(int fd, struct str data, const char *what, struct err *err)

@@ -46,6 +46,13 @@ int file_mkdirs(int dirfd, const char *path, const struct stat *like, struct err
 int file_read_all(struct str *out, struct arena *a, int dirfd, const char *path, size_t limit,
                   struct err *err) MUST_CHECK;
 
+/*
+ * The same for a path that the operator named, which is followed wherever it leads: his own links
+ * are his business.
+ */
+int file_read_named(struct str *out, struct arena *a, const char *path, size_t limit,
+                    struct err *err) MUST_CHECK;
+
 /* Writes all of it, short writes and EINTR seen to. what names it in errors. */
 int file_write_all(int fd, struct str data, const char *what, struct err *err) MUST_CHECK;
 

@@ -1,0 +1,124 @@
+"""The coordinator: workers register, beat, are lost, come back; `hostler workers` shows it."""
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+
+pytestmark = pytest.mark.sanitize
+
+LISTENING = r"Listening on (https?://[^ ,]+),"
+
+
+class Coordinator:
+    def __init__(self, hostler, data, *args):
+        self.child = hostler.start("coordinator", "--listen", "127.0.0.1:0", "--data-dir", data, *args)
+        self.url = self.child.out.wait_for(LISTENING, 30).group(1)
+
+    def ask(self, path, body=None, token=None, **headers):
+        """status and JSON of the answer"""
+        headers = {k.replace("_", "-"): v for k, v in headers.items()}
+        if body is not None:
+            headers.setdefault("content-type", "application/json")
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, headers=headers)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=30) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as answer:
+            return answer.code, json.loads(answer.read())
+
+    def register(self, id="w", instance="i1", **more):
+        return self.ask("/v1/workers", {"id": id, "instance": instance, "host": "h", **more})
+
+    def say(self, what, id="w", instance="i1", **more):
+        return self.ask(f"/v1/workers/{urllib.parse.quote(id, safe='')}/{what}", {"instance": instance, **more})
+
+
+@pytest.fixture
+def coordinator(hostler, tmp_path):
+    return lambda *args: Coordinator(hostler, tmp_path / "registry", *args)
+
+
+def workers(hostler, at, *args):
+    got = hostler("workers", "--json", *args, env={"COORDINATOR_URL": at.url})
+    assert got.rc == 0, got.stderr
+    return json.loads(got.stdout)["workers"]
+
+
+def test_a_worker_that_registered_is_shown_as_it_says(coordinator, hostler):
+    at = coordinator()
+    assert at.register("a/b <i>", state="downloading", progress={"bytes": 1, "total": 4, "bps": 0}) == \
+        (200, {"ttl_ms": 15000, "beat_ms": 5000})
+    assert at.say("beat", "a/b <i>", progress={"bytes": 2})[0] == 200
+    one, = workers(hostler, at)
+    assert (one["id"], one["state"], one["progress"]) == \
+        ("a/b <i>", "downloading", {"bytes": 2, "total": 4, "bps": 0})
+    assert "downloading 50%" in hostler("workers", env={"COORDINATOR_URL": at.url}).stdout
+
+
+def test_the_newer_instance_has_the_id_and_the_older_is_told(coordinator, hostler):
+    at = coordinator()
+    at.register(instance="old")
+    at.register(instance="new")
+    for status, said in (at.say("beat", instance="old"), at.register(instance="old")):
+        assert (status, said["error"]["code"]) == (409, "superseded")
+    assert at.say("beat", instance="new")[0] == 200
+    assert [w["instance"] for w in workers(hostler, at)] == ["new"]
+
+
+def test_a_kill_loses_nothing_that_was_known_and_who_does_not_beat_is_lost(coordinator, hostler):
+    at = coordinator()
+    at.register(state="running")
+    at.child.kill()
+    again = coordinator("--ttl", "500ms")
+    while (one := workers(hostler, again)[0])["state"] != "lost":    # the program's own clock ends this
+        assert one["state"] == "running"
+    assert again.say("beat")[0] == 200
+    again.child.signal(15)
+    assert again.child.finish().rc == 0
+
+
+def test_beyond_loopback_nobody_is_let_in_without_a_token(hostler, tmp_path):
+    got = hostler("coordinator", "--listen", "0.0.0.0:0", "--data-dir", tmp_path / "registry")
+    assert got.rc == 2
+    assert "--make-token" in got.stdout + got.stderr
+
+
+def test_a_token_is_asked_for_on_every_route_but_the_probes(coordinator, hostler, tmp_path):
+    file = tmp_path / "token"
+    assert hostler("coordinator", "--make-token", file).rc == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    token = file.read_text().strip()
+    at = coordinator("--token-file", file)
+    for path in ("/v1/workers", "/v1/workers/w", "/v1/models", "/v1/models/m/endpoints", "/v1/events", "/metrics"):
+        assert at.ask(path)[0] == 401
+        assert at.ask(path, token="0" * 64)[0] == 401
+    for path in ("", "/w/beat", "/w/report", "/w/leave"):
+        assert at.ask("/v1/workers" + path, {}, token="0" * 64)[0] == 401
+    assert at.ask("/healthz") == at.ask("/readyz") == (200, {"ok": True})
+    assert at.ask("/v1/workers", token=token) == (200, {"workers": []})
+    env = {"COORDINATOR_URL": at.url}
+    assert hostler("workers", env=env).rc == 4
+    assert hostler("workers", env={**env, "COORDINATOR_TOKEN_FILE": file}).rc == 0
+
+
+def test_a_body_that_is_too_large_or_of_another_type_is_refused(coordinator):
+    at = coordinator()
+    assert at.ask("/v1/workers", b"x" * 300_000)[0] == 413
+    assert at.ask("/v1/workers", b"{}", content_type="text/plain")[0] == 415
+    assert at.ask("/v1/workers", b"{")[0] == 400
+    assert at.ask("/v1/workers/%zz")[0] == 400
+
+
+def test_endpoints_are_found_by_any_name_of_the_model(coordinator):
+    at = coordinator()
+    at.register("a", state="running", url="http://h:1", models=[{"name": "hf:mistralai/Mistral-7B-Instruct-v0.2"}])
+    at.register("b", state="launching", url="http://h:2", models=[{"name": "mistral-7b-instruct"}])
+    for name in ("mistral-7b-instruct", "mistralai%2FMistral-7B-Instruct-v0.2"):
+        status, said = at.ask(f"/v1/models/{name}/endpoints")
+        assert (status, [e["worker"] for e in said["endpoints"]]) == (200, ["a"])
