@@ -90,8 +90,9 @@ static struct str header(const struct request *r, const char *name)
     const char *value =
         r->connection->all->api->lookup_connection_value(r->connection->mhd, MHD_HEADER_KIND, name);
 
-    return value == NULL ? (struct str){0}
-                         : str_copy(&r->connection->request->x.arena, str_from(value));
+    if (value == NULL)
+        return STR("");
+    return str_copy(&r->connection->request->x.arena, str_from(value));
 }
 
 static void check_token(struct request *r)

@@ -22,6 +22,7 @@ struct server {
     struct MHD_Daemon *daemon;
 };
 
+PRINTF_LIKE(2, 0)
 static void log_complaint(void *cls, const char *format, va_list ap)
 {
     const struct server *s = cls;

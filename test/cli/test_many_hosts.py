@@ -31,11 +31,12 @@ class Workers:
         let_through(volume)
 
     def start(self, uid, wanted, *more, umask="002", group=GROUP):
+        # The program may lie where only root comes by (/root): setpriv is still root as it execs.
         shell = f'umask {umask}; exec "$@"'
         return self.hostler.start_pull(*self.source.references(wanted, REPO), "--takeover", "1s", *more,
                                        volume=self.volume,
-                                       wrap=["setpriv", f"--reuid={uid}", f"--regid={group}", "--clear-groups",
-                                             "sh", "-c", shell, "sh"],
+                                       wrap=["sh", "-c", shell, "sh", "setpriv", f"--reuid={uid}", f"--regid={group}",
+                                             "--clear-groups"],
                                        **self.source.how({"LOG_FILE": "/dev/null", "HOSTLER_HOST": f"uid{uid}"}))
 
 
