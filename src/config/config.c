@@ -48,6 +48,7 @@ static struct config_options default_options(const char *command)
         .max_connections = 16384,
         .request_timeout_ms = REQUEST_TIMEOUT_MS,
         .rate = 5000,
+        .read_ahead = UINT64_MAX,
     };
 }
 

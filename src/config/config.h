@@ -54,6 +54,7 @@ struct config_options {
     uint64_t wait_ms;     /* UINT64_MAX: as long as it makes progress */
     uint64_t give_up_ms;
     uint64_t takeover_ms;
+    uint64_t read_ahead;    /* bytes at most; 0: off, UINT64_MAX: auto */
     uint64_t first_byte_ms; /* 0: the default of 30 s, or 10 min through a proxy */
     /* coordinator; NULL texts: not named */
     const char *listen, *data_dir, *registry, *token_file, *make_token, *tls_cert, *tls_key;

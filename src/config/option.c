@@ -111,6 +111,22 @@ static int parse_via(enum ollama_via *out, struct str value, struct err *err)
     return 0;
 }
 
+static int parse_read_ahead(uint64_t *out, struct str value, struct err *err)
+{
+    if (str_eqz(value, "auto")) {
+        *out = UINT64_MAX;
+        return 0;
+    }
+    if (str_eqz(value, "off")) {
+        *out = 0;
+        return 0;
+    }
+    if (num_parse_size(out, value, err) < 0)
+        return err_set(err, ERR_USAGE, "\"%.40s\": not one of auto, off, or a size like 20G",
+                       value.ptr);
+    return 0;
+}
+
 static int set_list(struct config_list *out, struct arena *a, struct str value, bool cut,
                     bool append, struct err *err)
 {
@@ -149,6 +165,7 @@ static int set_value(void *field, struct arena *a, const struct option_info *inf
     case OPTION_WORDS: return set_list(field, a, value, true, place->append, err);
     case OPTION_PROGRESS: return parse_progress(field, value, err);
     case OPTION_VIA: return parse_via(field, value, err);
+    case OPTION_READ_AHEAD: return parse_read_ahead(field, value, err);
     case OPTION_COUNT: return num_parse_u64(field, value, info->most, err);
     case OPTION_SIZE: return num_parse_size(field, value, err);
     case OPTION_DURATION: return num_parse_duration(field, value, err);

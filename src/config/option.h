@@ -18,6 +18,7 @@ enum option_type {
     OPTION_WORDS, /* several with commas everywhere */
     OPTION_PROGRESS,
     OPTION_VIA,
+    OPTION_READ_AHEAD, /* auto: UINT64_MAX, off: 0, else a size */
     OPTION_COUNT,
     OPTION_SIZE,
     OPTION_DURATION,

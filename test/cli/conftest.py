@@ -515,16 +515,15 @@ def tmpfs(mount_namespace, volume):
     return lambda options: [*mount_namespace, "sh", "-c", MOUNT, "sh", options, volume]
 
 
-@pytest.fixture
-def oddfs(tmp_path):
-    """oddfs(folder, "late=5", "no-link", ...) mounts the folder as test/tools/oddfs.c does: the Path of the mount"""
-    program = pathlib.Path(hostler_binary()).parent / "test" / "tools" / "oddfs"
+def mounts_of(tool, tmp_path, at_once=False):
+    """mounts folders by a program of test/tools, until the test ends; at_once: without waiting for its answers"""
+    program = pathlib.Path(hostler_binary()).parent / "test" / "tools" / tool
     if not program.exists():
-        pytest.skip("oddfs is not built: libfuse3-dev is missing")
+        pytest.skip(f"{tool} is not built: libfuse3-dev is missing")
     running = []
 
     def mount(folder, *options):
-        point = tmp_path / f"mount{len(running)}"
+        point = tmp_path / f"{'mount' if tool == 'oddfs' else tool}{len(running)}"
         point.mkdir()
         child = Running([str(program), str(folder), str(point), *options], dict(os.environ))
         running.append((point, child))
@@ -539,7 +538,21 @@ def oddfs(tmp_path):
     yield mount
     for point, child in running:
         subprocess.run(["umount", "--lazy", str(point)], capture_output=True, timeout=60)
+        if at_once:
+            child.process.kill()
         child.finish(10)
+
+
+@pytest.fixture
+def oddfs(tmp_path):
+    """oddfs(folder, "late=5", "no-link", ...) mounts the folder as test/tools/oddfs.c does: the Path of the mount"""
+    yield from mounts_of("oddfs", tmp_path)
+
+
+@pytest.fixture
+def slowfs(tmp_path):
+    """slowfs(folder, "rate=1000000", ...) mounts the folder as test/tools/slowfs.c does: the Path of the mount"""
+    yield from mounts_of("slowfs", tmp_path, at_once=True)
 
 
 @pytest.fixture
