@@ -415,7 +415,7 @@ static void records_that_cannot_be_written_are_an_error(void **state)
     v.writable = true;
     scratch_write(s, ".hostler", "", 0);
     assert_int_equal(blob_records_write(r, &v, FOLDER, &s->err), -1);
-    assert_int_equal(s->err.code, ERR_VOLUME);
+    assert_int_equal(s->err.code, ERR_LIMIT);
     volume_close(&v);
 }
 

@@ -165,7 +165,7 @@ static void a_lease_that_cannot_be_read_again_is_not_taken_over(void **state)
     fakes.linkat = 0;
     b.keeper->flock_works = yes;
     assert_int_equal(mkdirat(s->fd, claim, 0700), 0);
-    assert_int_equal(try_for_error(s, &b), ERR_VOLUME);
+    assert_int_equal(try_for_error(s, &b), ERR_LIMIT);
     assert_int_equal(unlinkat(s->fd, claim, AT_REMOVEDIR), 0);
     assert_true(try(s, &b));
     stop(&b);
