@@ -139,7 +139,10 @@ static int start_thread(struct read_ahead *r)
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     result = pthread_create(&thread, &attributes, read_all, reader);
     (void)pthread_attr_destroy(&attributes);
-    return result == 0 ? 0 : -1;
+    if (result != 0)
+        return -1;
+    (void)pthread_setname_np(thread, READ_AHEAD_THREAD);
+    return 0;
 }
 
 /* The lock is held, so that no thread is done before all are there, and no arena is copied early.

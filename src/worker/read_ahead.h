@@ -13,6 +13,7 @@
  * No call waits for the volume: the threads are detached and share what they need, and the last one
  * out frees it, so that a volume that hangs holds nobody. They take no signal. Nothing here is
  * global. A file that cannot be read is counted and left; the engine will say what is wrong.
+ * ps -L and top -H show them by the name READ_AHEAD_THREAD.
  */
 #ifndef WORKER_READ_AHEAD_H
 #define WORKER_READ_AHEAD_H
@@ -58,6 +59,8 @@ struct read_ahead_result {
 };
 
 struct read_ahead;
+
+#define READ_AHEAD_THREAD "read-ahead"
 
 /* ERR_VOLUME if no thread can be had. Descriptors and options stay the caller's. */
 struct read_ahead *read_ahead_start(const struct read_ahead_options *options,

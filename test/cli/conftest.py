@@ -256,7 +256,7 @@ class Ollama(Hub):
 
     def paths(self):
         """what was asked so far, in order: "POST /api/pull" """
-        return [f"{r['method']} {r['path']}" for r in self.log()]
+        return [f"{r['method']} {r['path']}" for r in sorted(self.log(), key=lambda r: r["asked"])]
 
 
 class Proxy:

@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.raw.startswith("/__ctl/"):
             return self.control()
         began, end = time.time(), "ok"
-        self.world.log.begin()
+        asked = self.world.log.begin()
         try:
             self.route()
         except Gone:
@@ -120,8 +120,8 @@ class Handler(BaseHTTPRequestHandler):
         except Exception as e:                             # a bug here must be seen
             end, self.close_connection = "error:" + repr(e), True
             print("origin error:", repr(e), self.path, file=sys.stderr)
-        self.world.log.put({"t": round(began, 3), "port": "api", "method": self.command, "path": self.raw,
-                            "status": self.status, "sent": self.sent, "end": end, "auth": None,
+        self.world.log.put({"t": round(began, 3), "asked": asked, "port": "api", "method": self.command,
+                            "path": self.raw, "status": self.status, "sent": self.sent, "end": end, "auth": None,
                             "type": self.headers.get("Content-Type"), "body": self.body.decode("utf-8", "replace")})
 
     do_HEAD = do_POST = do_GET

@@ -9,15 +9,18 @@ class Log:
     def __init__(self, path):
         self.f = open(path, "a", buffering=1) if path else None
         self.lock, self.ring, self.n = threading.Lock(), deque(maxlen=50000), 0
-        self.active, self.quiet = 0, threading.Condition(self.lock)
+        self.active, self.asked, self.quiet = 0, 0, threading.Condition(self.lock)
         self.zero()
 
     def zero(self):
         self.tot = {"api": {"requests": 0, "bytes": 0, "auth": 0}, "cdn": {"requests": 0, "bytes": 0, "auth": 0}}
 
     def begin(self):
+        """the request's number in the order of asking; "n" is that of being answered, which two connections mix up"""
         with self.lock:
             self.active += 1
+            self.asked += 1
+            return self.asked
 
     def idle(self, timeout):
         """waits until every request taken so far is in the log; False when one is still served"""
