@@ -57,11 +57,12 @@ static int dry_run(const struct cmd_context *ctx, const struct catalog_choice *c
     return r;
 }
 
-/* --revision gives the one model that is named another revision. */
+/* --revision says at which revision to take the one model that is named. */
 static int apply_revision(const struct cmd_context *ctx, struct catalog_want *wants, size_t count,
                           struct err *err)
 {
     const char *revision = ctx->config->options.revision;
+    const struct model_ref *ref = &wants[0].ref;
 
     if (revision == NULL)
         return 0;
@@ -69,7 +70,13 @@ static int apply_revision(const struct cmd_context *ctx, struct catalog_want *wa
         (void)err_set(err, ERR_USAGE, "--revision takes one model, and %zu are named", count);
         return err_hint(err, "write the revision into the name: org/name@%s", revision);
     }
-    return ref_at(&wants[0].ref, ctx->arena, &wants[0].ref, str_from(revision), err);
+    /* Two answers to one question: which of them was a slip is not ours to guess. */
+    if (ref->revision_written && strcmp(ref->revision, revision) != 0) {
+        (void)err_set(err, ERR_USAGE, "%s is at %s by its name, and --revision asks for %s",
+                      ref->text, ref->revision, revision);
+        return err_hint(err, "write one of the two");
+    }
+    return ref_at(&wants[0].ref, ctx->arena, ref, str_from(revision), err);
 }
 
 static int run(struct cmd_context *ctx, struct err *err)

@@ -125,10 +125,31 @@ static const char *note_of(const struct resolving *r, struct str word, const str
                       word.ptr, ref->text, nearest.best);
 }
 
+/*
+ * `GPU-WORKER` would be a model's name too, of 20 GB perhaps; whoever writes it means the type.
+ * Only the types: an entry of the catalog is known by its name in any case.
+ */
+static int refuse_case(const struct resolving *r, struct str word, struct err *err)
+{
+    for (size_t i = 0; i < r->catalog->worker_count; i++) {
+        const char *name = r->catalog->workers[i].name;
+
+        if (!str_eq_nocase(word, str_from(name)))
+            continue;
+        (void)err_set(err, ERR_USAGE, "\"%.*s\" is no worker type: their names are in lower case",
+                      (int)word.len, word.ptr);
+        return err_hint(err, "did you mean %s? A model of that name is written ollama:%.*s", name,
+                        (int)word.len, word.ptr);
+    }
+    return 0;
+}
+
 static int add_reference(struct resolving *r, struct str word, struct err *err)
 {
     struct catalog_want want = {0};
 
+    if (refuse_case(r, word, err) < 0)
+        return -1;
     if (ref_parse(&want.ref, r->arena, word, err) < 0)
         return -1;
     want.name = want.ref.text;

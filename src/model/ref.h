@@ -20,12 +20,13 @@
 #define REF_MAX ((size_t)1024)
 
 struct model_ref {
-    const char *source;   /* "hf" or "ollama": the name of its driver */
-    const char *host;     /* ollama: registry.ollama.ai or as written; hf: NULL */
-    const char *repo;     /* hf: "org/name" or "name"; ollama: "ns/name" */
-    const char *revision; /* hf: branch, tag, commit, refs/pr/N; ollama: tag. Never NULL */
-    bool revision_named;  /* was written, is not the default */
-    const char *text;     /* canonical: "hf:org/name", "hf:org/name@v1", "ollama:llava:7b" */
+    const char *source;    /* "hf" or "ollama": the name of its driver */
+    const char *host;      /* ollama: registry.ollama.ai or as written; hf: NULL */
+    const char *repo;      /* hf: "org/name" or "name"; ollama: "ns/name" */
+    const char *revision;  /* hf: branch, tag, commit, refs/pr/N; ollama: tag. Never NULL */
+    bool revision_named;   /* was written, is not the default */
+    bool revision_written; /* was written, be it the default */
+    const char *text;      /* canonical: "hf:org/name", "hf:org/name@v1", "ollama:llava:7b" */
 };
 
 int ref_parse(struct model_ref *out, struct arena *a, struct str text, struct err *err) MUST_CHECK;

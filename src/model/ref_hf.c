@@ -108,6 +108,7 @@ int ref_hf_make(struct model_ref *out, struct arena *a, struct str repo, struct 
         .repo = str_dup(a, repo),
         .revision = named ? str_dup(a, revision) : BRANCH,
         .revision_named = named,
+        .revision_written = revision.ptr != NULL,
         .text = named ? str_format(a, "hf:" STR_FMT "@" STR_FMT, STR_ARG(repo), STR_ARG(revision))
                       : str_format(a, "hf:" STR_FMT, STR_ARG(repo)),
     };

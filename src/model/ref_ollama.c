@@ -67,6 +67,7 @@ struct parts {
     struct str ns;
     struct str name;
     struct str tag;
+    bool tagged; /* the tag was written */
 };
 
 static int make(struct model_ref *out, struct arena *a, const struct parts *p, struct err *err)
@@ -85,6 +86,7 @@ static int make(struct model_ref *out, struct arena *a, const struct parts *p, s
         .repo = str_format(a, STR_FMT "/" STR_FMT, STR_ARG(p->ns), STR_ARG(p->name)),
         .revision = str_dup(a, p->tag),
         .revision_named = named,
+        .revision_written = p->tagged,
     };
     out->text =
         str_format(a, "ollama:%s%s" STR_FMT "%s" STR_FMT "%s%s", home ? "" : out->host,
@@ -95,7 +97,7 @@ static int make(struct model_ref *out, struct arena *a, const struct parts *p, s
 
 int ref_ollama_parse(struct model_ref *out, struct arena *a, struct str text, struct err *err)
 {
-    struct parts p = {STR(REF_OLLAMA_HOST), STR(LIBRARY), {0}, STR(TAG)};
+    struct parts p = {.host = STR(REF_OLLAMA_HOST), .ns = STR(LIBRARY), .tag = STR(TAG)};
     struct str rest = text;
     struct str tail;
 
@@ -113,6 +115,7 @@ int ref_ollama_parse(struct model_ref *out, struct arena *a, struct str text, st
     p.name = rest;
     if (str_rcut(&p.name, ':', &tail) && memchr(tail.ptr, '/', tail.len) == NULL) {
         p.tag = tail;
+        p.tagged = true;
         rest = p.name;
     }
     p.name = rest;
@@ -127,7 +130,8 @@ int ref_ollama_parse(struct model_ref *out, struct arena *a, struct str text, st
 int ref_ollama_at(struct model_ref *out, struct arena *a, const struct model_ref *ref,
                   struct str tag, struct err *err)
 {
-    struct parts p = {.host = str_from(ref->host), .ns = str_from(ref->repo), .tag = tag};
+    struct parts p = {
+        .host = str_from(ref->host), .ns = str_from(ref->repo), .tag = tag, .tagged = true};
 
     (void)str_rcut(&p.ns, '/', &p.name);
     return make(out, a, &p, err);

@@ -1,7 +1,7 @@
 #include "pull/pull.h"
 
+#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "pull/job.h"
 #include "pull/ollama_sees.h"
@@ -21,6 +21,35 @@ static void drop_name(struct err *err, const char *name)
         memmove(err->msg, err->msg + len + 2, strlen(err->msg + len + 2) + 1);
 }
 
+/*
+ * What was moved or unmounted while we filled it is filled all the same, but who starts now and
+ * looks for it by its name finds something else.
+ */
+static int check_volume_is_there(const struct volume *v, struct err *err)
+{
+    if (volume_is_there(v))
+        return 0;
+    (void)err_set(err, ERR_VOLUME,
+                  "%s is not the directory any more that was filled: it was moved, removed or "
+                  "unmounted meanwhile",
+                  v->path);
+    return err_hint(err, "mount the volume there again, and pull again");
+}
+
+/* A name that is missing on the volume was there a moment ago, for we made it. */
+static void name_the_way_out(struct job *job)
+{
+    struct err *err = &job->err;
+    struct err gone;
+
+    if (err_hint_of(err) != NULL || (err->code != ERR_VOLUME && err->code != ERR_NOT_FOUND))
+        return;
+    if ((err->code == ERR_VOLUME && err->sys == ENOENT) ||
+        check_volume_is_there(&job->pull->volume, &gone) < 0)
+        (void)err_hint(err, "it was moved, removed or unmounted meanwhile: mount the volume there "
+                            "again, and pull again");
+}
+
 /* What the disk refused is told deep below by the name of a file: the place and the model go first.
  */
 static void name_place(struct job *job)
@@ -37,6 +66,7 @@ static void name_place(struct job *job)
     }
     if (job->err.code == ERR_VOLUME && strstr(job->err.msg, "owned by") == NULL)
         (void)volume_explain(&job->err, shown, volume);
+    name_the_way_out(job);
 }
 
 static void fail_job(struct job *job, const struct err *err)
@@ -95,25 +125,6 @@ static void work_all(struct pull *pull, struct job *jobs, size_t count)
         (void)stop_wait_ms(again_ms);
     }
     tell_notices(pull);
-}
-
-/*
- * What was moved or unmounted while we filled it is filled all the same, but who starts now and
- * looks for it by its name finds something else.
- */
-static int check_volume_is_there(const struct volume *v, struct err *err)
-{
-    struct stat ours;
-    struct stat named;
-
-    if (fstat(v->fd, &ours) == 0 && stat(v->path, &named) == 0 && ours.st_dev == named.st_dev &&
-        ours.st_ino == named.st_ino)
-        return 0;
-    (void)err_set(err, ERR_VOLUME,
-                  "%s is not the directory any more that was filled: it was moved, removed or "
-                  "unmounted meanwhile",
-                  v->path);
-    return err_hint(err, "mount the volume there again, and pull again");
 }
 
 /* The last line, and the status: that of the first named that failed. */

@@ -275,6 +275,15 @@ void report_pause(struct report *r)
     arena_free(&r->scratch);
 }
 
+int report_check(const struct report *r, struct err *err)
+{
+    if (!r->options.json_events || r->out.lost == 0)
+        return 0;
+    errno = r->out.lost;
+    (void)err_sys(err, ERR_USAGE, "events were lost: writing to stdout");
+    return err_hint(err, "send the output where it can be written; the work itself was done");
+}
+
 void report_free(struct report **r)
 {
     if (*r == NULL)

@@ -5,7 +5,8 @@
  * log lines (text or JSON) on stderr or stdout and a copy in LOG_FILE, bars on a terminal in place
  * of progress lines, JSON lines on stdout by --json. A face is one file (log.c, bars.c, events.c)
  * and one line in report.c. One thread emits; nothing here ever fails the work: a LOG_FILE that
- * cannot be written is one warning, a closed stdout ends only that face.
+ * cannot be written is one warning, a closed stdout ends only that face, and is told at the end
+ * (report_check()).
  *
  *     2026-11-23T08:31:02.114Z INFO Downloading model=hf:org/name file=model.safetensors 42% ...
  *
@@ -106,6 +107,8 @@ void report_emit(struct report *r, const struct report_event *event);
  * Clears the bars so that something else can be printed; they come back with the next progress.
  */
 void report_pause(struct report *r);
+/* ERR_USAGE if events of --json could not be written to stdout: whoever asked lacks a part. */
+int report_check(const struct report *r, struct err *err) MUST_CHECK;
 void report_free(struct report **r);
 
 /* NOTE at level, text by printf. */

@@ -36,9 +36,12 @@ void sink_write(struct sink *s, struct str text)
             text.ptr += done;
             text.len -= (size_t)done;
         } else if (errno == EAGAIN) {
-            if (!wait_writable(s->fd))
+            if (!wait_writable(s->fd)) {
+                s->lost = s->lost != 0 ? s->lost : EAGAIN;
                 return;
+            }
         } else if (errno != EINTR) {
+            s->lost = s->lost != 0 ? s->lost : errno;
             /* A full disk may have room again for the next line; all else is for good. */
             s->broken = errno != ENOSPC && errno != EDQUOT;
             return;

@@ -17,6 +17,7 @@ struct sink {
     int fd;     /* -1: none */
     bool owned; /* closed by sink_close() */
     bool broken;
+    int lost; /* errno of the first write that failed; EAGAIN: who reads did not; 0: none */
     bool terminal;
 };
 

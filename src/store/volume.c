@@ -319,6 +319,15 @@ void volume_close(struct volume *v)
     v->fd = -1;
 }
 
+bool volume_is_there(const struct volume *v)
+{
+    struct stat ours;
+    struct stat named;
+
+    return fstat(v->fd, &ours) == 0 && stat(v->path, &named) == 0 && ours.st_dev == named.st_dev &&
+           ours.st_ino == named.st_ino;
+}
+
 /* The part of path beneath the volume's own; NULL if it lies outside. */
 static const char *beneath(const struct volume *v, const char *path)
 {
@@ -374,7 +383,8 @@ int store_open(struct store *out, struct arena *a, const struct volume *v, const
     struct err seen = {0};
     int fd = open_store(v, path, &seen);
 
-    if (fd < 0 && seen.sys == ENOENT && make) {
+    /* Where the volume was unmounted, directories would be made on the disk beneath it. */
+    if (fd < 0 && seen.sys == ENOENT && make && (beneath(v, path) == NULL || volume_is_there(v))) {
         if (make_dirs(path, &v->root, v->path, err) < 0)
             return -1;
         fd = open_store(v, path, &seen);

@@ -32,6 +32,9 @@ int volume_open(struct volume *out, struct arena *a, const char *path, bool make
                 struct err *err) MUST_CHECK;
 void volume_close(struct volume *v);
 
+/* False: its path leads to another directory by now, or nowhere: moved, removed or unmounted. */
+bool volume_is_there(const struct volume *v);
+
 /* One directory beneath which a reader looks; may lie outside the volume (HF_HUB_CACHE). */
 struct store {
     const char *path; /* as the operator knows it, for messages */

@@ -12,6 +12,21 @@ static void *open_first(const char *const *sonames)
     return library;
 }
 
+/*
+ * The dynamic linker tells why in words alone. A library that is there and has no room in memory
+ * is not mended by installing it.
+ */
+static int hint_of(const char *reason, const char *package, struct err *err)
+{
+    if (strstr(reason, "failed to map") != NULL || strstr(reason, "annot allocate") != NULL ||
+        strstr(reason, "cannot map") != NULL || strstr(reason, "cannot create") != NULL)
+        return err_hint(err, "there is too little memory for it: raise the limit (ulimit -v), or "
+                             "give the container more");
+    if (strstr(reason, "Too many open files") != NULL)
+        return err_hint(err, "raise the limit of open files (ulimit -n)");
+    return err_hint(err, "install the package %s", package);
+}
+
 int dl_load(void *table, const struct dl_symbol *symbols, size_t count, const char *const *sonames,
             const char *package, struct err *err)
 {
@@ -20,9 +35,10 @@ int dl_load(void *table, const struct dl_symbol *symbols, size_t count, const ch
 
     if (library == NULL) {
         reason = dlerror();
-        (void)err_set(err, ERR_USAGE, "cannot load %s: %s", sonames[0],
-                      reason == NULL ? "unknown reason" : reason);
-        return err_hint(err, "install the package %s", package);
+        if (reason == NULL)
+            reason = "unknown reason";
+        (void)err_set(err, ERR_USAGE, "cannot load %s: %s", sonames[0], reason);
+        return hint_of(reason, package, err);
     }
     /* All or nothing: a table is filled only when the library has every name. */
     for (size_t i = 0; i < count; i++) {

@@ -20,7 +20,8 @@ struct dl_symbol {
 
 /*
  * Opens the first of the NULL-terminated sonames that is there (RTLD_NOW | RTLD_LOCAL) and fills
- * table. Failure is ERR_USAGE with the Debian package that brings the library as the hint.
+ * table. Failure is ERR_USAGE with the Debian package that brings the library as the hint, or the
+ * limit that keeps one out which is there.
  */
 int dl_load(void *table, const struct dl_symbol *symbols, size_t count, const char *const *sonames,
             const char *package, struct err *err) MUST_CHECK;

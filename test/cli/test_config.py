@@ -14,6 +14,7 @@ import time
 import pytest
 
 from conftest import ROOT, SLOW, hostler_binary
+from volume import assert_complete
 
 pytestmark = pytest.mark.sanitize
 
@@ -150,6 +151,56 @@ def test_a_full_stdout_is_an_error_of_help(hostler):
     assert got.rc == 2
     assert said(got) == ["hostler: writing to stdout: No space left on device",
                          "hint: send the output where it can be written"]
+
+
+def test_events_that_stdout_does_not_take_are_an_error_and_the_download_is_whole(models, hub, hostler, volume):
+    models.small("org/tiny")
+    got = hostler.pull("hf:org/tiny", "--json", hub=hub(), wrap=["bash", "-c", 'exec "$@" >/dev/full', "-"])
+    assert got.rc == 2
+    assert got.stderr.endswith("hostler: events were lost: writing to stdout: No space left on device\n"
+                               "hint: send the output where it can be written; the work itself was done\n")
+    assert got.stderr.count("hostler: ") == 1
+    assert_complete(volume, "org/tiny", models.files("org/tiny"))
+
+
+def test_too_few_open_files_are_told_before_anything_else(hostler, volume):
+    few = ["bash", "-c", 'ulimit -n 16; exec "$@"', "-"]
+    got = hostler.pull("hf:org/tiny", wrap=few, env={"HF_TOKEN_PATH": "/dev/null", "WORKER_TYPE": "bogus"})
+    assert got.rc == 2
+    assert said(got) == ["hostler: the limit of open files is 16, and 64 are needed", "hint: raise it: ulimit -n 64"]
+    assert list(volume.iterdir()) == []
+
+
+def test_as_many_open_files_as_are_asked_for_suffice(source, hostler, volume):
+    wanted = source.make("org/m", weights=12_000_000, shards=8, seed=1)
+    source.serve()
+    got = hostler.pull(*source.references(wanted, "org/m"), wrap=["bash", "-c", 'ulimit -n 64; exec "$@"', "-"],
+                       **source.how())
+    assert got.rc == 0, got.stderr
+    source.assert_complete(volume, "org/m", wanted)
+
+
+@pytest.mark.parametrize("args, lines", [
+    (["GPU-WORKER"], ['hostler: "GPU-WORKER" is no worker type: their names are in lower case',
+                      "hint: did you mean gpu-worker? A model of that name is written ollama:GPU-WORKER"]),
+    (["org/name@v1", "--revision", "v2"],
+     ["hostler: hf:org/name@v1 is at v1 by its name, and --revision asks for v2", "hint: write one of the two"]),
+    (["org/name@main", "--revision", "v2"],
+     ["hostler: hf:org/name is at main by its name, and --revision asks for v2", "hint: write one of the two"]),
+    (["ollama:x:7b", "--revision", "13b"],
+     ["hostler: ollama:x:7b is at 7b by its name, and --revision asks for 13b", "hint: write one of the two"]),
+])
+def test_what_may_be_a_slip_is_not_guessed_at(hostler, volume, args, lines):
+    got = hostler.pull(*args)
+    assert got.rc == 2
+    assert said(got) == lines
+    assert list(volume.iterdir()) == []
+
+
+def test_a_revision_may_be_named_twice_if_it_is_the_same(models, hub, hostler):
+    models.small("org/tiny")
+    got = hostler.pull("hf:org/tiny@main", "--revision", "main", hub=hub())
+    assert got.rc == 0, got.stderr
 
 
 def test_help_takes_one_command(hostler):

@@ -183,3 +183,13 @@ def test_links_that_live_a_second_are_asked_for_again_in_the_middle_of_a_file(hu
     assert_complete(volume, "org/m", models.files("org/m"))
     asked = [r for r in origin.log("api") if r["path"].endswith("/model.safetensors")]
     assert len(asked) >= 2 and origin.bytes_sent("cdn") <= SIZE + 65536
+
+
+def test_a_library_without_room_in_memory_is_not_called_missing(hostler, volume):
+    tight = ["bash", "-c", 'ulimit -v 10000; exec "$@"', "-"]
+    got = hostler.pull("hf:org/tiny", wrap=tight)
+    assert got.rc == 2
+    error = got.stderr.splitlines()
+    assert re.match(r"hostler: cannot load lib\S+: .*(failed to map|annot allocate)", error[0])
+    assert error[1] == ("hint: there is too little memory for it: raise the limit (ulimit -v), or give the container "
+                        "more")

@@ -1,4 +1,5 @@
 """The program as a program: what it does with no command, and with one that is not there."""
+import re
 import pytest
 
 pytestmark = pytest.mark.sanitize

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from conftest import SLOW, let_through
-from volume import assert_complete, assert_no_leftovers, hub_folder, visible, wait_until
+from volume import assert_complete, assert_no_leftovers, claimed_bytes, hub_folder, visible, wait_until
 
 REPO = "org/model"
 
@@ -418,6 +418,20 @@ def test_a_volume_that_is_moved_meanwhile_is_not_called_filled(models, hub, host
     assert got.rc == 9, got.stderr
     assert (f"hostler: {volume} is not the directory any more that was filled: it was moved, removed or unmounted "
             "meanwhile\nhint: mount the volume there again, and pull again\n") in got.stderr
+
+
+def test_a_volume_that_is_removed_meanwhile_is_told_with_a_way_out(source, hostler, volume):
+    wanted = source.make("org/m", weights=12_000_000, shards=3)
+    source.serve(rate=500_000, sndbuf=65536)
+    child = hostler.start_pull(*source.references(wanted, "org/m"), **source.how())
+    wait_until(lambda: claimed_bytes(volume) > 0)
+    shutil.rmtree(volume)
+    source.hasten()
+    got = child.finish()
+    assert got.rc == 9, got.stderr
+    assert ("hint: it was moved, removed or unmounted meanwhile: mount the volume there again, and pull again\n"
+            in got.stderr), got.stderr
+    assert not volume.exists()
 
 
 def test_a_model_larger_than_the_disk_is_refused_before_the_first_byte(models, hub, hostler, tmpfs):

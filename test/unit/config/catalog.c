@@ -134,6 +134,22 @@ static void a_slip_in_a_type_is_a_model_s_name_and_a_hint(void **state)
     arena_free(&f.arena);
 }
 
+static void a_type_in_another_case_is_refused_and_an_entry_is_not(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    assert_int_equal(resolve(&f, WORDS("Gpu-Worker"), NULL, false), -1);
+    assert_int_equal(f.err.code, ERR_USAGE);
+    assert_string_equal(f.err.msg,
+                        "\"Gpu-Worker\" is no worker type: their names are in lower case");
+    arena_free(&f.arena);
+    assert_int_equal(resolve(&f, WORDS("MISTRAL-7B", "ollama:GPU-WORKER"), NULL, false), 0);
+    assert_string_equal(f.got.wants[0].name, "mistral-7b-instruct");
+    assert_string_equal(f.got.wants[1].ref.text, "ollama:GPU-WORKER");
+    arena_free(&f.arena);
+}
+
 static void what_was_named_is_not_left_out(void **state)
 {
     struct fixture f;
@@ -175,6 +191,7 @@ int main(void)
         cmocka_unit_test(an_entry_can_be_had_at_another_revision),
         cmocka_unit_test(a_name_that_never_existed_is_told_of),
         cmocka_unit_test(a_slip_in_a_type_is_a_model_s_name_and_a_hint),
+        cmocka_unit_test(a_type_in_another_case_is_refused_and_an_entry_is_not),
         cmocka_unit_test(what_was_named_is_not_left_out),
         cmocka_unit_test(nothing_named_is_an_error_with_the_list_of_types),
     };

@@ -1,5 +1,6 @@
 #include "report/sink.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ static void a_full_disk_may_have_room_again(void **state)
     (void)state;
     sink_write(&s, STR("x"));
     assert_false(s.broken);
+    assert_int_equal(s.lost, ENOSPC);
     sink_close(&s);
 }
 
@@ -50,6 +52,7 @@ static void who_went_away_is_not_written_to_again(void **state)
     (void)close(pipe_fds[0]);
     sink_write(&s, STR("x"));
     assert_true(s.broken);
+    assert_int_equal(s.lost, EPIPE);
     sink_close(&s); /* not ours: stays open */
     assert_int_equal(close(pipe_fds[1]), 0);
 }
@@ -67,6 +70,7 @@ static void who_does_not_read_holds_nobody_up(void **state)
     s = sink_of(pipe_fds[1]);
     sink_write(&s, (struct str){much, sizeof(much)});
     assert_false(s.broken);
+    assert_int_equal(s.lost, EAGAIN);
     assert_int_equal(read(pipe_fds[0], much, sizeof(much)), 65536);
     sink_write(&s, STR("more"));
     assert_int_equal(read(pipe_fds[0], much, sizeof(much)), 4);
