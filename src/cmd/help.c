@@ -1,4 +1,7 @@
+#include <string.h>
+
 #include "cmd/cmd.h"
+#include "fleet/state.h"
 #include "text/buf.h"
 
 static int print_environment(struct arena *a, struct err *err)
@@ -12,6 +15,14 @@ static int print_environment(struct arena *a, struct err *err)
     return cmd_print(buf_str(&b), err);
 }
 
+static int print_states(struct arena *a, struct err *err)
+{
+    struct buf b = buf_new(a, (size_t)64 << 10);
+
+    fleet_state_table(&b);
+    return cmd_print(buf_str(&b), err);
+}
+
 static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct cmd *cmd;
@@ -22,6 +33,8 @@ static int run(struct cmd_context *ctx, struct err *err)
         return err_set(err, ERR_USAGE, "help takes one command");
     if (strcmp(ctx->args.at[0], "environment") == 0)
         return print_environment(ctx->arena, err);
+    if (strcmp(ctx->args.at[0], "states") == 0)
+        return print_states(ctx->arena, err);
     cmd = cmd_find(str_from(ctx->args.at[0]));
     if (cmd == NULL)
         return cmd_unknown(str_from(ctx->args.at[0]), err);
@@ -30,7 +43,7 @@ static int run(struct cmd_context *ctx, struct err *err)
 
 const struct cmd cmd_help = {
     .name = "help",
-    .args = "[COMMAND|environment]",
+    .args = "[COMMAND|environment|states]",
     .summary = "what a command does and which options it takes",
     .bare = true,
     .run = run,

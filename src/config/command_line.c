@@ -28,6 +28,9 @@ static struct getopt_tables make_tables(struct arena *a, const char *command)
     struct buf letters = buf_new(a, 256);
     size_t n = 0;
 
+    /* What follows the command of `run` is its own, whether there is a `--` or not. */
+    if (strcmp(command, "run") == 0)
+        buf_addc(&letters, '+');
     buf_addz(&letters, ":h");
     for (size_t i = 0; i < count; i++) {
         if (!option_is_for(&all[i], command))

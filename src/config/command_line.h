@@ -1,8 +1,9 @@
 /*
  * A command's words, taken apart: flags with their values, in order, and all the rest.
  *
- * Flags may stand among the other words until `--`. Which flags there are is options.def's matter;
- * an unknown one is ERR_USAGE with the nearest as the hint. Values are not looked at yet.
+ * Flags may stand among the other words until `--`; those of `run` end where CMD begins. Which
+ * flags there are is options.def's matter; an unknown one is ERR_USAGE with the nearest as the
+ * hint. Values are not looked at yet.
  */
 #ifndef CONFIG_COMMAND_LINE_H
 #define CONFIG_COMMAND_LINE_H

@@ -21,6 +21,9 @@
 #define KEEP_LOST_MS       UINT64_C(3600000)
 #define REQUEST_TIMEOUT_MS UINT64_C(30000)
 
+#define START_TIMEOUT_MS UINT64_C(1800000)
+#define STOP_TIMEOUT_MS  UINT64_C(30000)
+
 /* What config_load() works with. */
 struct loading {
     struct arena *arena;
@@ -49,6 +52,8 @@ static struct config_options default_options(const char *command)
         .request_timeout_ms = REQUEST_TIMEOUT_MS,
         .rate = 5000,
         .read_ahead = UINT64_MAX,
+        .start_timeout_ms = START_TIMEOUT_MS,
+        .stop_timeout_ms = STOP_TIMEOUT_MS,
     };
 }
 
@@ -269,6 +274,9 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
     c->catalog = l->file.catalog;
     c->file = l->file.path;
     c->worker_type = l->e.at[VAR_WORKER_TYPE];
+    c->worker_id = l->e.at[VAR_WORKER_ID];
+    c->runtime_dir = l->e.at[VAR_HOSTLER_RUNTIME_DIR];
+    c->hf_home = l->places.hf_home;
     c->volume_path = l->places.volume;
     c->volume_named = l->places.volume_named;
     c->args = l->line.args;

@@ -56,6 +56,17 @@ struct config_options {
     uint64_t takeover_ms;
     uint64_t read_ahead;    /* bytes at most; 0: off, UINT64_MAX: auto */
     uint64_t first_byte_ms; /* 0: the default of 30 s, or 10 min through a proxy */
+    /* run */
+    const char *worker; /* NULL: WORKER_TYPE */
+    struct config_list with;
+    uint64_t restart;       /* how often at most; 0: never, UINT64_MAX: no limit */
+    const char *ready_http; /* NULL: none */
+    uint64_t ready_tcp;     /* 0: none */
+    const char *ready_cmd;  /* NULL: none */
+    uint64_t start_timeout_ms;
+    uint64_t stop_timeout_ms;
+    /* status */
+    bool live, ready;
     /* coordinator; NULL texts: not named */
     const char *listen, *data_dir, *registry, *token_file, *make_token, *tls_cert, *tls_key;
     bool allow_anonymous;
@@ -81,6 +92,9 @@ struct config {
     const char *ollama_url;  /* OLLAMA_URL */
     bool ollama_url_named;   /* the operator named it, it is not the default */
     const char *worker_type; /* WORKER_TYPE, NULL: none */
+    const char *worker_id;   /* WORKER_ID, NULL: none */
+    const char *runtime_dir; /* HOSTLER_RUNTIME_DIR, NULL: none */
+    const char *hf_home;     /* HF_HOME, made whole */
     bool offline_all;        /* --offline, HOSTLER_OFFLINE */
     bool offline_hf;         /* HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE too */
     enum report_level log_level;

@@ -82,10 +82,6 @@ static int read_worker(struct reading *r, const struct yaml_node *key,
         schema_want(&r->source, value, YAML_MAP, key->text.ptr, err) < 0 ||
         schema_record(&w, &r->source, worker_fields, value, err) < 0)
         return -1;
-    if (w.models[0] == NULL && w.optional[0] == NULL) {
-        (void)err_set(err, ERR_USAGE, "%s has no models", key->text.ptr);
-        return schema_at(&r->source, key, err);
-    }
     vec_push(r->source.arena, &r->workers, w);
     return 0;
 }

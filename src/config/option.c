@@ -6,7 +6,8 @@
 #include "text/num.h"
 #include "text/vec.h"
 
-#define LIST_MAX ((size_t)1000)
+#define LIST_MAX     ((size_t)1000)
+#define RESTARTS_MAX UINT64_C(1000000)
 
 static const struct option_info table[] = {
 #define OPTION(flag, field, type, letter, commands, argument, preset, most, file, help) \
@@ -127,6 +128,25 @@ static int parse_read_ahead(uint64_t *out, struct str value, struct err *err)
     return 0;
 }
 
+/* "no", "on-failure" or "on-failure:N": how often at most. */
+static int parse_restart(uint64_t *out, struct str value, struct err *err)
+{
+    struct str policy;
+    bool counted = str_cut(&value, ':', &policy);
+
+    if (str_eqz(policy, "no") && !counted) {
+        *out = 0;
+        return 0;
+    }
+    if (!str_eqz(policy, "on-failure"))
+        return err_set(err, ERR_USAGE, "\"%.40s\": not one of no, on-failure, on-failure:N",
+                       policy.ptr);
+    if (counted)
+        return num_parse_u64(out, value, RESTARTS_MAX, err);
+    *out = UINT64_MAX;
+    return 0;
+}
+
 static int set_list(struct config_list *out, struct arena *a, struct str value, bool cut,
                     bool append, struct err *err)
 {
@@ -166,6 +186,7 @@ static int set_value(void *field, struct arena *a, const struct option_info *inf
     case OPTION_PROGRESS: return parse_progress(field, value, err);
     case OPTION_VIA: return parse_via(field, value, err);
     case OPTION_READ_AHEAD: return parse_read_ahead(field, value, err);
+    case OPTION_RESTART: return parse_restart(field, value, err);
     case OPTION_COUNT: return num_parse_u64(field, value, info->most, err);
     case OPTION_SIZE: return num_parse_size(field, value, err);
     case OPTION_DURATION: return num_parse_duration(field, value, err);

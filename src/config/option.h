@@ -19,6 +19,7 @@ enum option_type {
     OPTION_PROGRESS,
     OPTION_VIA,
     OPTION_READ_AHEAD, /* auto: UINT64_MAX, off: 0, else a size */
+    OPTION_RESTART,    /* no, on-failure, on-failure:N */
     OPTION_COUNT,
     OPTION_SIZE,
     OPTION_DURATION,

@@ -1,5 +1,6 @@
 #include "pull/tell.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "pull/claim.h"
@@ -25,9 +26,20 @@ static const char *short_commit(const struct job *job, struct arena *a)
 
 void tell_move(const struct job *job, enum job_state to)
 {
-    if (job->pull != NULL)
-        report_note(job->pull->report, REPORT_DEBUG, "pull", job_name(job), "%s -> %s",
-                    job_state_name(job->state), job_state_name(to));
+    char text[64];
+    struct report_event event = {
+        .kind = REPORT_NOTE,
+        .level = REPORT_DEBUG,
+        .event = "pull",
+        .model = job_name(job),
+        .state = job_state_name(to),
+        .text = text,
+    };
+
+    if (job->pull == NULL)
+        return;
+    (void)snprintf(text, sizeof(text), "%s -> %s", job_state_name(job->state), job_state_name(to));
+    report_emit(job->pull->report, &event);
 }
 
 void tell_present(const struct job *job)

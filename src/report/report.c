@@ -36,6 +36,8 @@ struct report {
     struct sink file;
     struct bars *bars; /* NULL: none */
     VEC(struct told) told;
+    report_watch *watch; /* NULL: nobody */
+    void *watch_ctx;
 };
 
 static bool wants_bars(const struct report_options *o, const struct sink *err)
@@ -246,6 +248,9 @@ void report_emit(struct report *r, const struct report_event *event)
     uint64_t unix_ms = clock_unix_ms(r->options.clock);
     struct buf frame;
 
+    /* First: what it emits in turn needs the scratch memory of this report for itself. */
+    if (r->watch != NULL)
+        r->watch(r->watch_ctx, event);
     if (r->bars != NULL)
         bars_note(r->bars, event);
     if (is_repeated(event->kind))
@@ -261,6 +266,12 @@ void report_emit(struct report *r, const struct report_event *event)
         sink_write(&r->err, buf_str(&frame));
     }
     arena_free(&r->scratch);
+}
+
+void report_set_watch(struct report *r, report_watch *watch, void *ctx)
+{
+    r->watch = watch;
+    r->watch_ctx = ctx;
 }
 
 void report_pause(struct report *r)

@@ -97,12 +97,18 @@ struct report_event {
     const struct report_part *parts;
     size_t part_count;
     const struct err *err;
+    const char *state; /* NOTE: what the model is in now, a word of fleet/state.h */
 };
 
 struct report;
 
+/* Sees every event before it is shown, on the thread that emits it. It may emit others. */
+typedef void report_watch(void *ctx, const struct report_event *event);
+
 struct report *report_new(struct arena *a, const struct report_options *options);
 void report_emit(struct report *r, const struct report_event *event);
+/* One watcher, or NULL for none. */
+void report_set_watch(struct report *r, report_watch *watch, void *ctx);
 /*
  * Clears the bars so that something else can be printed; they come back with the next progress.
  */

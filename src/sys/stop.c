@@ -18,6 +18,13 @@
 static atomic_int wanted;
 static atomic_int event_fd = -1;
 
+static const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ};
+#define SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+/* Written once, by stop_install(). */
+static struct sigaction before[SIGNALS];
+static bool installed;
+
 /* Async-signal-safe: atomics and write(2) only. The first signal is the one that is reported. */
 static void on_signal(int signal)
 {
@@ -45,10 +52,20 @@ int stop_install(struct err *err)
     if (fd < 0)
         return err_sys(err, ERR_BUG, "eventfd");
     atomic_store(&event_fd, fd);
-    if (sigaction(SIGINT, &stop, NULL) < 0 || sigaction(SIGTERM, &stop, NULL) < 0 ||
-        sigaction(SIGPIPE, &ignore, NULL) < 0 || sigaction(SIGXFSZ, &ignore, NULL) < 0)
-        return err_sys(err, ERR_BUG, "sigaction");
+    for (size_t i = 0; i < SIGNALS; i++) {
+        bool stops = signals[i] == SIGINT || signals[i] == SIGTERM;
+
+        if (sigaction(signals[i], stops ? &stop : &ignore, &before[i]) < 0)
+            return err_sys(err, ERR_BUG, "sigaction");
+    }
+    installed = true;
     return 0;
+}
+
+void stop_undo(void)
+{
+    for (size_t i = 0; installed && i < SIGNALS; i++)
+        (void)sigaction(signals[i], &before[i], NULL);
 }
 
 int stop_signal(void)

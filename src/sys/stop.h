@@ -15,6 +15,12 @@
  * thread. */
 int stop_install(struct err *err) MUST_CHECK;
 
+/*
+ * Puts back what the process did with those signals before stop_install(): for a child that shall
+ * be as if we had not been. Async-signal-safe; nothing before stop_install().
+ */
+void stop_undo(void);
+
 /* The signal that asked to stop, 0 if none did. Async-signal-safe, any thread. */
 int stop_signal(void);
 static inline bool stop_wanted(void)

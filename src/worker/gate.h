@@ -1,0 +1,21 @@
+/*
+ * The gate: can this host carry this worker? Asked before anything is downloaded. Who knows about
+ * GPUs fills the seam in; without it everything passes.
+ */
+#ifndef WORKER_GATE_H
+#define WORKER_GATE_H
+
+#include "config/config.h"
+#include "report/report.h"
+
+struct worker_gate {
+    /* 0: it can; warnings went to the report. ERR_GPU says why not. NULL: nobody asks. */
+    int (*check)(void *ctx, struct arena *a, const struct config *config,
+                 const struct catalog_worker *type, struct report *report, struct err *err);
+    void *ctx;
+};
+
+int gate_pass(const struct worker_gate *gate, struct arena *a, const struct config *config,
+              const struct catalog_worker *type, struct report *report, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * When is a command ready to serve? One or more checks, all of which must hold: what the operator
+ * names (--ready-http, --ready-tcp, --ready-cmd), else what is known of the kind of engine.
+ *
+ *     vllm      /health answers, then /v1/models lists what --served-model-name or the model is
+ *     ollama    /api/tags lists every model of Ollama that the worker has
+ *     others    ready when they have started
+ *
+ * Addresses are this host's own: a port from the command's --port and --host, or OLLAMA_HOST.
+ */
+#ifndef WORKER_READY_H
+#define WORKER_READY_H
+
+#include "config/config.h"
+
+enum ready_kind {
+    READY_HTTP,
+    READY_TCP,
+    READY_CMD,
+    READY_VLLM,
+    READY_OLLAMA,
+};
+
+struct ready_check {
+    enum ready_kind kind;
+    const char *url;          /* HTTP: the whole; VLLM, OLLAMA: of the server */
+    uint16_t port;            /* TCP */
+    char *const *argv;        /* CMD */
+    const char *const *names; /* VLLM, OLLAMA: that must be listed; ends NULL */
+};
+
+struct ready_checks {
+    const struct ready_check *at;
+    size_t len;
+};
+
+/* What is known of a command that is to be awaited. */
+struct ready_of {
+    char *const *argv;
+    char *const *variables; /* its environment */
+    const char *engine;     /* of the worker's type; NULL: by the command's own name alone */
+    bool named;             /* --ready-* are about this one */
+};
+
+/* None: it is ready when it has started. ERR_USAGE for a URL or command that is none. */
+int ready_checks_of(struct ready_checks *out, struct arena *a, const struct config *config,
+                    const struct catalog_choice *choice, const struct ready_of *of,
+                    struct err *err) MUST_CHECK;
+
+struct http_client;
+
+/*
+ * One try of one check, at most a few seconds. 0: it holds. -1: not yet, and err says why.
+ */
+int ready_try(const struct ready_check *check, struct arena *a, struct http_client *client,
+              char *const *variables, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * `{path:MODEL}` and `{name:MODEL}` in the words of a command: where a model of this worker lies,
+ * and the name its clients ask for. Braces of any other form stay as they are.
+ */
+#ifndef WORKER_SUBSTITUTE_H
+#define WORKER_SUBSTITUTE_H
+
+#include <stdbool.h>
+
+#include "config/catalog.h"
+#include "err/err.h"
+#include "mem/arena.h"
+
+enum substitute_kind {
+    SUBSTITUTE_PATH,
+    SUBSTITUTE_NAME,
+};
+
+/* What stands for a model, in the arena. NULL with err where it cannot be told. */
+typedef const char *substitute_text(void *ctx, struct arena *a, enum substitute_kind kind,
+                                    const struct catalog_want *want, struct err *err);
+
+struct substitution {
+    const struct catalog *catalog; /* knows aliases */
+    const struct catalog_want *wants;
+    size_t count;
+    substitute_text *text; /* NULL: the names are checked, and every text is empty */
+    void *ctx;
+};
+
+/*
+ * The words with all of it put in; ends with NULL. A model that is none of the worker's is
+ * ERR_USAGE with the nearest that is.
+ */
+int substitute(char *const **out, struct arena *a, char *const *words, const struct substitution *s,
+               struct err *err) MUST_CHECK;
+
+/* Some word has a `{path:`; some word is head, or begins with head and `=`. */
+bool substitute_has_path(char *const *words);
+bool substitute_has_word(char *const *words, const char *head);
+
+#endif

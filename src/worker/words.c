@@ -1,0 +1,71 @@
+#include "worker/words.h"
+
+#include <string.h>
+
+#include "text/vec.h"
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* One quoted part, *at behind its opening quote. Its end is where *at stands then. */
+static bool take_quoted(char **to, const char **at, char quote)
+{
+    for (; **at != quote; (*at)++) {
+        bool escaped = quote == '"' && **at == '\\' && ((*at)[1] == '"' || (*at)[1] == '\\');
+
+        if (**at == '\0')
+            return false;
+        if (escaped)
+            (*at)++;
+        *(*to)++ = **at;
+    }
+    return true;
+}
+
+/* The next word, which begins at *at, into to. */
+static bool take_word(char *to, const char **at)
+{
+    for (; **at != '\0' && !is_blank(**at); (*at)++) {
+        if (**at == '\'' || **at == '"') {
+            char quote = *(*at)++;
+
+            if (!take_quoted(&to, at, quote))
+                return false;
+            continue;
+        }
+        if (**at == '\\' && (*at)[1] != '\0')
+            (*at)++;
+        *to++ = **at;
+    }
+    *to = '\0';
+    return true;
+}
+
+int words_cut(char *const **out, struct arena *a, const char *text, struct err *err)
+{
+    VEC(char *) words = {0};
+    const char *at = text;
+    size_t room = strlen(text) + 1;
+
+    for (;;) {
+        char *word;
+
+        while (is_blank(*at))
+            at++;
+        if (*at == '\0')
+            break;
+        if (words.len == WORDS_MOST)
+            return err_set(err, ERR_USAGE, "more than %zu words", WORDS_MOST);
+        word = arena_array(a, char, room);
+        if (!take_word(word, &at))
+            return err_set(err, ERR_USAGE, "\"%.80s\": a quote is not closed", text);
+        vec_push(a, &words, word);
+    }
+    if (words.len == 0)
+        return err_set(err, ERR_USAGE, "\"\": no command");
+    vec_push(a, &words, NULL);
+    *out = words.at;
+    return 0;
+}

@@ -1,0 +1,351 @@
+"""`hostler run` as an entrypoint: what it starts, when that is ready, whom signals reach, how it ends."""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import SLOW, hostler_binary
+from volume import assert_complete, claimed_bytes, wait_until
+
+ENGINE = pathlib.Path(__file__).parents[1] / "tools" / "engine.py"
+REPO = "org/tiny"
+STATES = re.compile(r"Worker \S+: (\w+) -> (\w+)")
+
+
+@pytest.fixture
+def worker(hostler, volume, tmp_path):
+    """worker(*words) starts `hostler run` for a type of the test's own; models=[...] are what it needs"""
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+
+    def start(*words, models=(), engine="none", options=(), env=None, **how):
+        names = [f"m{i}" for i in range(len(models))]
+        config = tmp_path / "hostler.yaml"
+        config.write_text(json.dumps({
+            "models": {name: {"source": ref} for name, ref in zip(names, models)},
+            "workers": {"mine": {"models": names, "engine": engine, "gpu": "none"}}}))
+        return hostler.start("run", "--config", config, "--volume", volume, "--worker", "mine", *options, "--", *words,
+                             env={"HOSTLER_RUNTIME_DIR": str(runtime), **(env or {})}, **how)
+
+    start.status = lambda *more: hostler("status", "--config", tmp_path / "hostler.yaml", "--volume", volume, *more,
+                                         env={"HOSTLER_RUNTIME_DIR": str(runtime)})
+    return start
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def moves(got):
+    return [to for _, to in STATES.findall(got.stdout)]
+
+
+def wait_for(child, text):
+    wait_until(lambda: text in child.out.text or child.process.poll() is not None)
+    assert text in child.out.text, f"{child.out.text}\n{child.err.text}"
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+# ------------------------------------------------------------------ the end of CMD
+
+@pytest.mark.parametrize("script, rc, end", [
+    ("exit 0", 0, "stopped: sh ended with status 0: exit status 0 is its own"),
+    ("exit 3", 3, "failed: sh ended with status 3: exit status 3 is its own"),
+    ("exit 11", 11, "failed: sh ended with status 11: exit status 11 is its own"),
+    ("kill -9 $$", 137, "failed: sh was killed by SIGKILL: exit status 137 is its own"),
+])
+def test_the_status_of_the_command_is_ours_and_the_last_line_says_whose(worker, script, rc, end):
+    got = worker("sh", "-c", script).finish()
+    assert got.rc == rc
+    assert got.stdout.splitlines()[-1].endswith(f"Worker mine: draining -> {end}")
+    assert moves(got)[:4] == ["gating", "launching", "running", "draining"]
+
+
+@pytest.mark.parametrize("command, rc, why, hint", [
+    ("/nowhere/at-all", 127, "/nowhere/at-all cannot be run: No such file or directory",
+     "write its whole path, or install it in this image"),
+    ("/etc/passwd", 126, "/etc/passwd cannot be run: Permission denied",
+     "it must be a program that this user may execute (chmod +x)"),
+])
+def test_a_command_that_cannot_be_run_is_named(worker, command, rc, why, hint):
+    got = worker(command).finish()
+    assert got.rc == rc
+    assert got.stderr == f"hostler: {why}\nhint: {hint}\n"
+    assert moves(got)[-1] == "failed"
+
+
+def test_no_command_and_no_type_are_errors_of_usage(hostler, worker, volume):
+    got = worker().finish()
+    assert (got.rc, got.stderr) == (2, "hostler: no command is given\n"
+                                       "hint: hostler run --worker mine -- CMD [ARG...]\n")
+    got = hostler("run", "--volume", volume, "--", "true")
+    assert got.rc == 2
+    assert got.stderr.startswith("hostler: no worker type is named: neither --worker nor WORKER_TYPE\nhint: one of ")
+    got = hostler("run", "--volume", volume, "--worker", "vlm", "--", "true")
+    assert got.rc == 2 and got.stderr.startswith('hostler: "vlm" is no worker type\n')
+
+
+def test_what_the_command_leaves_behind_is_ended(worker):
+    child = worker("sh", "-c", "setsid sleep 1000 & echo left $!; exit 5")
+    got = child.finish()
+    assert got.rc == 5
+    assert "sh left 1 processes behind: they are told to end" in got.stdout
+    assert gone(int(re.search(r"^left (\d+)$", got.stdout, re.M)[1]))
+
+
+def test_orphans_are_reaped_while_it_runs(worker):
+    child = worker("sh", "-c", "for i in 1 2 3 4 5; do (sleep 0.01 & :); done; sleep 0.5; echo now; sleep 1000")
+    wait_for(child, "now")
+    zombies = subprocess.run(["ps", "--ppid", str(child.pid), "-o", "stat="], capture_output=True, text=True).stdout
+    assert "Z" not in zombies, zombies
+    child.signal(signal.SIGTERM)
+    assert child.finish().rc == 143
+
+
+def test_streams_are_the_command_s_own(worker):
+    got = worker(sys.executable, "-c", "import sys; sys.stdout.write('x' * 3_000_000); sys.stderr.write('only this')").finish()
+    assert got.rc == 0
+    assert got.stdout.count("x" * 3_000_000) == 1
+    assert got.stderr == "only this"
+
+
+def test_a_command_that_fails_is_started_again_and_not_for_ever(worker):
+    got = worker("sh", "-c", "exit 4", options=["--restart", "on-failure:1"]).finish()
+    assert got.rc == 4
+    assert moves(got) == ["gating", "launching", "running", "launching", "running", "draining", "failed"]
+    assert "sh ended with status 4; start 2 of it in 1s" in got.stdout
+    got = worker("true", options=["--restart", "on-failure"]).finish()
+    assert got.rc == 0 and moves(got).count("launching") == 1
+
+
+# ------------------------------------------------------------------ signals
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_asks_for_the_end_reaches_the_command(worker, number):
+    child = worker("sh", "-c", "trap 'echo asked; exit 9' TERM INT; echo up; while :; do sleep 0.05; done")
+    wait_for(child, "up")
+    child.signal(number)
+    got = child.finish()
+    assert got.rc == 9 and "asked" in got.stdout
+    assert moves(got)[-2:] == ["draining", "stopped"]
+
+
+def test_all_other_signals_are_handed_on(worker, tmp_path, port):
+    mark = tmp_path / "mark"
+    child = worker(sys.executable, ENGINE, "--port", port, "--mark", mark)
+    wait_for(child, "engine listens")
+    child.signal(signal.SIGUSR1)
+    wait_until(mark.exists)
+    child.signal(signal.SIGTERM)
+    assert child.finish().rc == 143
+
+
+DEAF = "trap '' TERM; echo up; while :; do sleep 0.05; done"
+
+
+def test_a_second_signal_kills(worker):
+    child = worker("sh", "-c", DEAF)
+    wait_for(child, "up")
+    child.signal(signal.SIGTERM)
+    wait_for(child, "draining")
+    child.signal(signal.SIGTERM)
+    got = child.finish(20)
+    assert got.rc == 137
+    assert "sh was killed by SIGKILL" in got.stdout
+
+
+def test_who_does_not_end_in_time_is_killed(worker):
+    child = worker("sh", "-c", DEAF, options=["--stop-timeout", "1s"])
+    wait_for(child, "up")
+    child.signal(signal.SIGTERM)
+    assert child.finish(20).rc == 137
+
+
+def test_the_command_dies_with_run(worker):
+    child = worker("sh", "-c", "echo pid $$; sleep 1000")
+    wait_for(child, "pid ")
+    pid = int(re.search(r"pid (\d+)", child.out.text)[1])
+    os.kill(child.pid, signal.SIGKILL)
+    wait_until(lambda: gone(pid))
+    child.process.wait()
+    assert "process    gone: this is the last that it said" in worker.status().stdout
+    assert worker.status("--live").rc == 1
+
+
+def test_a_stop_during_the_download_ends_it_and_the_next_run_goes_on(worker, models, hub, volume):
+    models.small(REPO, weights=12_000_000)
+    origin = hub("--rate", 1_000_000)
+    child = worker("echo", "never", models=[f"hf:{REPO}"], hub=origin)
+    wait_until(lambda: claimed_bytes(volume) > 0)
+    assert worker.status("--live").rc == 0
+    assert worker.status("--ready").rc == 1
+    assert "downloading" in worker.status().stdout
+    child.signal(signal.SIGTERM)
+    got = child.finish()
+    assert got.rc == 143, got.stderr
+    assert "never" not in got.stdout
+    assert moves(got)[-2:] == ["downloading", "stopped"]
+    got = worker("echo", "served", models=[f"hf:{REPO}"], hub=hub()).finish()
+    assert got.rc == 0 and "served" in got.stdout
+    assert_complete(volume, REPO, models.files(REPO))
+
+
+# ------------------------------------------------------------------ models
+
+def test_paths_and_names_stand_in_the_command(worker, models, hub, volume):
+    models.small(REPO)
+    script = 'cat "$1/config.json" >/dev/null && echo "got $1 $2 $3"'
+    got = worker("sh", "-c", script, "-", "{path:m0}", "--as={name:m0}", "{other}", models=[f"hf:{REPO}"], hub=hub()).finish()
+    assert got.rc == 0, got.stdout
+    assert f"got {volume}/vllm/{REPO} --as={REPO} {{other}}" in got.stdout
+    assert moves(got) == ["gating", "checking", "waiting", "checking", "downloading", "publishing", "launching", "running", "draining", "stopped"]
+
+
+def test_a_model_that_the_worker_does_not_have_is_named_before_anything_is_fetched(worker, models, hub, volume):
+    models.small(REPO)
+    origin = hub()
+    got = worker("echo", "{path:m9}", models=[f"hf:{REPO}"], hub=origin).finish()
+    assert got.rc == 2 and "m9" in got.stderr and "m0" in got.stderr
+    assert origin.requests() == 0
+
+
+def test_the_command_finds_the_stores_and_stays_offline(worker, models, hub, volume):
+    models.small(REPO)
+    origin = hub()
+    got = worker("env", models=[f"hf:{REPO}"], hub=origin).finish()
+    variables = dict(line.split("=", 1) for line in got.stdout.splitlines() if re.match(r"[A-Z_]+=", line))
+    assert variables["HF_HOME"] == f"{volume}/huggingface"
+    assert variables["HF_HUB_OFFLINE"] == "1"
+    assert variables["OLLAMA_MODELS"] == f"{volume}/ollama"
+    got = worker("env", models=[f"hf:{REPO}"], hub=origin, env={"HF_HUB_OFFLINE": "0"}).finish()
+    assert "\nHF_HUB_OFFLINE=0\n" in got.stdout
+
+
+def test_a_pull_that_fails_is_the_end_and_its_status_ours(worker, models, hub):
+    got = worker("echo", "never", models=["hf:org/none"], hub=hub()).finish()
+    assert got.rc == 4 and "never" not in got.stdout.splitlines()
+    assert moves(got)[-1] == "failed"
+
+
+@pytest.mark.parametrize("before, words", [(["--"], ["download-models.sh"]), (["--worker", "vllm", "--"], ["/app/bin/download-models.sh"])])
+def test_the_guide_s_script_takes_the_place_of_run(hostler, models, hub, volume, tmp_path, before, words):
+    models.small(REPO)
+    config = tmp_path / "hostler.yaml"
+    config.write_text(json.dumps({"models": {"m": {"source": f"hf:{REPO}"}},
+                                  "workers": {"mine": {"models": ["m"], "engine": "none", "gpu": "none"}}}))
+    got = hostler("run", *before, *words, "mine", hub=hub(), env={"MODEL_CACHE_DIR": volume, "HOSTLER_CONFIG": config})
+    assert got.rc == 0, got.stderr
+    assert any("Downloading" in line for line in got.stdout.splitlines())
+    assert not STATES.search(got.stdout)
+    assert_complete(volume, REPO, models.files(REPO))
+
+
+# ------------------------------------------------------------------ readiness
+
+@pytest.mark.parametrize("options", [
+    lambda port: ["--ready-http", f"http://127.0.0.1:{port}/health"],
+    lambda port: ["--ready-tcp", port],
+    lambda port: ["--ready-cmd", f"""{sys.executable} -c 'import socket; socket.create_connection(("127.0.0.1", {port}))'"""],
+], ids=["http", "tcp", "cmd"])
+def test_it_is_ready_when_the_named_check_holds(worker, port, options):
+    child = worker(sys.executable, ENGINE, "--port", port, "--fails", 2, options=options(port))
+    wait_for(child, "launching -> running")
+    assert child.out.text.index("engine listens") < child.out.text.index("launching -> running")
+    assert worker.status("--ready").rc == 0
+    assert "state      running" in worker.status().stdout
+    child.signal(signal.SIGTERM)
+    assert child.finish().rc == 143
+
+
+def test_vllm_is_ready_when_it_lists_the_model(worker, port, tmp_path):
+    vllm = tmp_path / "vllm"
+    vllm.write_text(f"#!/bin/sh\nexec {sys.executable} {ENGINE} \"$@\"\n")
+    vllm.chmod(0o755)
+    child = worker(vllm, "serve", "x", "--port", port, "--served-model-name", "mine", "--fails", 3, engine="vllm")
+    wait_for(child, "launching -> running")
+    child.signal(signal.SIGTERM)
+    child.finish()
+
+
+def test_ollama_beside_the_command_is_awaited_and_ended_last(worker, port, tmp_path):
+    ollama = tmp_path / "ollama"
+    ollama.write_text(f"#!/bin/sh\necho beside; exec {sys.executable} {ENGINE} --port {port} --fails 2\n")
+    ollama.chmod(0o755)
+    child = worker("sh", "-c", "echo main; sleep 1000", options=["--with", f"{ollama} serve"],
+                   env={"OLLAMA_HOST": f"127.0.0.1:{port}"})
+    wait_for(child, "main")
+    assert child.out.text.index("engine listens") < child.out.text.index("main")
+    child.signal(signal.SIGTERM)
+    assert child.finish().rc == 143
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_server_beside_it_that_dies_ends_the_command(worker):
+    got = worker("sleep", "1000", options=["--with", "sh -c 'sleep 0.3; exit 6'"]).finish(20)
+    assert got.rc == 6
+    assert "failed: sh, which stood beside sleep, ended with status 6" in got.stdout
+
+
+def test_a_command_that_is_not_ready_in_time_is_ended(worker, port):
+    got = worker("sleep", "1000", options=["--ready-tcp", port, "--start-timeout", "1s"]).finish(20)
+    assert got.rc == 8
+    assert got.stderr.startswith(f"hostler: sleep was not ready within 1s: ")
+    assert moves(got)[-2:] == ["draining", "failed"]
+
+
+def test_the_service_manager_is_told(worker, tmp_path, port):
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.settimeout(20 * SLOW)
+    child = worker("sh", "-c", "echo ${NOTIFY_SOCKET:-unset}; sleep 1000", env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    heard = ""
+    while "READY=1" not in heard:
+        heard += manager.recv(4096).decode() + "\n"
+    wait_for(child, "unset")
+    child.signal(signal.SIGTERM)
+    while "STOPPING=1" not in heard:
+        heard += manager.recv(4096).decode() + "\n"
+    child.finish()
+    manager.close()
+
+
+# ------------------------------------------------------------------ status
+
+def test_status_is_json_too_and_a_worker_that_never_was_is_not_live(worker, hostler, volume, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    got = hostler("status", "--volume", volume, env={"HOSTLER_RUNTIME_DIR": str(empty)})
+    assert got.rc == 3 and "no worker has run here" in got.stderr
+    assert hostler("status", "--live", "--volume", volume, env={"HOSTLER_RUNTIME_DIR": str(empty)}).rc == 1
+    child = worker("sh", "-c", "echo up; sleep 1000")
+    wait_for(child, "up")
+    told = json.loads(worker.status("--json").stdout)
+    assert (told["state"], told["process"], told["type"]) == ("running", "alive", "mine")
+    child.signal(signal.SIGTERM)
+    child.finish()
+
+
+def test_the_states_are_printed_from_their_table(hostler):
+    got = hostler("help", "states")
+    assert got.rc == 0
+    assert "| running | launching, draining, stopped, failed | yes | yes | yes |" in got.stdout
+    page = (pathlib.Path(__file__).parents[2] / "doc" / "spin-up.md").read_text()
+    assert got.stdout in page
