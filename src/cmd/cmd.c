@@ -9,7 +9,7 @@
 #define HELP_MAX ((size_t)256 << 10)
 
 static const struct cmd *const commands[] = {
-    &cmd_pull,        &cmd_run,     &cmd_status, &cmd_ls,         &cmd_du,
+    &cmd_pull,        &cmd_run,     &cmd_status, &cmd_ls,         &cmd_du, &cmd_gpus,
     &cmd_coordinator, &cmd_workers, &cmd_help,   &cmd_completion, NULL,
 };
 

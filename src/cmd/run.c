@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/gate.h"
 #include "cmd/wanted.h"
 #include "worker/worker.h"
 
@@ -69,7 +70,7 @@ static char *const *words_of(const struct cmd_context *ctx)
 static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct config *config = ctx->config;
-    const struct worker_gate gate = {0};
+    const struct worker_gate gate = {.check = gate_check};
     struct worker_options options = {
         .config = config,
         .report = ctx->report,

@@ -7,6 +7,7 @@
 #include "config/command_line.h"
 #include "config/environment.h"
 #include "config/file.h"
+#include "config/gpu.h"
 #include "config/log.h"
 #include "config/place.h"
 #include "sys/secret.h"
@@ -23,6 +24,7 @@
 
 #define START_TIMEOUT_MS UINT64_C(1800000)
 #define STOP_TIMEOUT_MS  UINT64_C(30000)
+#define GPU_TIMEOUT_MS   UINT64_C(15000)
 
 /* What config_load() works with. */
 struct loading {
@@ -54,6 +56,7 @@ static struct config_options default_options(const char *command)
         .read_ahead = UINT64_MAX,
         .start_timeout_ms = START_TIMEOUT_MS,
         .stop_timeout_ms = STOP_TIMEOUT_MS,
+        .gpu_timeout_ms = GPU_TIMEOUT_MS,
     };
 }
 
@@ -286,6 +289,7 @@ static int load_all(struct config *c, struct loading *l, struct err *err)
     set_ollama(c, l);
     set_layout(c, l);
     set_coordinator(c, l);
+    gpu_set(&c->gpu, a, &l->e);
     if (set_net(c, l, err) < 0 || set_token(c, l, err) < 0)
         return -1;
     vec_push(a, &l->warnings, NULL);

@@ -16,6 +16,7 @@
 
 #include "config/catalog.h"
 #include "err/err.h"
+#include "gpu/gate.h"
 #include "layout/layout.h"
 #include "mem/arena.h"
 #include "report/report.h"
@@ -67,6 +68,9 @@ struct config_options {
     uint64_t stop_timeout_ms;
     /* status */
     bool live, ready;
+    /* gpus and run */
+    const char *gpus_from; /* NULL: this host is looked at */
+    uint64_t gpu_timeout_ms;
     /* coordinator; NULL texts: not named */
     const char *listen, *data_dir, *registry, *token_file, *make_token, *tls_cert, *tls_key;
     bool allow_anonymous;
@@ -74,6 +78,14 @@ struct config_options {
     /* workers */
     const char *type, *state, *model;
     struct config_list label;
+};
+
+/* What the environment says about GPUs. */
+struct config_gpu {
+    enum gpu_enable enable;    /* ENABLE_GPU */
+    bool min_named;            /* MIN_GPU_MEMORY_GB is set */
+    uint64_t min_memory_bytes; /* its value */
+    struct gpu_visible visible;
 };
 
 /* The coordinator that workers register with; of each NULL: not named. */
@@ -97,6 +109,7 @@ struct config {
     const char *hf_home;     /* HF_HOME, made whole */
     bool offline_all;        /* --offline, HOSTLER_OFFLINE */
     bool offline_hf;         /* HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE too */
+    struct config_gpu gpu;
     enum report_level log_level;
     bool log_json;
     const char *log_file;

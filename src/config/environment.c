@@ -13,6 +13,7 @@ enum kind {
     KIND_URLS,
     KIND_GPU,
     KIND_GIGABYTES,
+    KIND_DEVICES,
 };
 
 static const struct variable_info infos[VARIABLES] = {
@@ -33,19 +34,24 @@ const struct variable_info *variable_info(enum variable v)
     return &infos[v];
 }
 
-const char *environment_get(struct arena *a, char *const *environ, const char *name)
+/* The value, "" if it is empty; NULL: unset. */
+static const char *find(struct arena *a, char *const *environ, const char *name)
 {
     size_t len = strlen(name);
 
     for (; *environ != NULL; environ++) {
-        struct str value;
-
         if (strncmp(*environ, name, len) != 0 || (*environ)[len] != '=')
             continue;
-        value = str_trim(str_from(*environ + len + 1));
-        return value.len == 0 ? NULL : str_dup(a, value);
+        return str_dup(a, str_trim(str_from(*environ + len + 1)));
     }
     return NULL;
+}
+
+const char *environment_get(struct arena *a, char *const *environ, const char *name)
+{
+    const char *value = find(a, environ, name);
+
+    return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
 /* `8   # minimum memory`: a shell would have cut that, docker --env-file does not. */
@@ -120,6 +126,7 @@ static int check(enum kind kind, const char *value, struct arena *a, struct err 
     case KIND_GPU: return check_gpu(value, err);
     case KIND_GIGABYTES: return check_gigabytes(value, a, err);
     case KIND_TEXT:
+    case KIND_DEVICES:
     case KIND_SECRET: return 0;
     }
     return 0;
@@ -131,9 +138,9 @@ int environment_read(struct environment *out, struct arena *a, char *const *envi
     struct environment e = {0};
 
     for (size_t i = 0; i < VARIABLES; i++) {
-        const char *value = environment_get(a, environ, infos[i].name);
+        const char *value = find(a, environ, infos[i].name);
 
-        if (value == NULL)
+        if (value == NULL || (value[0] == '\0' && kinds[i] != KIND_DEVICES))
             continue;
         if (refuse_comment(infos[i].name, value, err) < 0)
             return -1;

@@ -13,6 +13,8 @@
 
 /* In the order in which they are asked; none has always an answer. */
 static const struct gpu_driver *const drivers[] = {
+    &gpu_driver_nvml,
+    &gpu_driver_amd,
     &gpu_driver_none,
 };
 
@@ -54,20 +56,18 @@ int gpu_look(struct gpu_inventory *out, struct arena *a, const struct gpu_look *
     struct gpu_inventory seen = {0};
     bool here = false;
 
-    for (size_t i = 0; !here; i++) {
-        const struct gpu_driver *driver = drivers[i];
-
-        assert(i < sizeof(drivers) / sizeof(drivers[0]));
+    for (size_t i = 0; !here && i < sizeof(drivers) / sizeof(drivers[0]); i++) {
         seen.gpus = NULL;
         seen.count = 0;
-        if (driver->look(&seen, &here, a, look, err) < 0)
+        if (drivers[i]->look(&seen, &here, a, look, err) < 0)
             return -1;
         if (!here)
             continue;
-        (void)snprintf(seen.driver, sizeof(seen.driver), "%s", driver->name);
-        if (driver->hide != NULL)
-            driver->hide(&seen, &look->visible);
+        (void)snprintf(seen.driver, sizeof(seen.driver), "%s", drivers[i]->name);
+        if (drivers[i]->hide != NULL)
+            drivers[i]->hide(&seen, &look->visible);
     }
+    assert(here);
     *out = seen;
     return 0;
 }

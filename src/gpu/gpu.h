@@ -141,6 +141,8 @@ struct gpu_driver {
     void (*hide)(struct gpu_inventory *inventory, const struct gpu_visible *visible);
 };
 
+extern const struct gpu_driver gpu_driver_nvml;
+extern const struct gpu_driver gpu_driver_amd;
 extern const struct gpu_driver gpu_driver_none;
 
 /* This host's own places and a limit of 15 s. */

@@ -7,8 +7,12 @@ static int look_none(struct gpu_inventory *out, bool *ret_here, struct arena *a,
     (void)a;
     (void)look;
     (void)err;
-    if (out->reason[0] == '\0')
-        gpu_set_reason(out, "no driver of GPUs is here");
+    /* NVIDIA's has said what it looked for; AMD's has nothing to say of a host without its cards.
+     */
+    if (out->hint[0] == '\0')
+        gpu_set_way_out(out,
+                        "in a container on a host with GPUs: start it with --gpus all (NVIDIA), "
+                        "or --device /dev/kfd --device /dev/dri (AMD)");
     *ret_here = true;
     return 0;
 }

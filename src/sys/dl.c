@@ -40,9 +40,9 @@ int dl_load(void *table, const struct dl_symbol *symbols, size_t count, const ch
         (void)err_set(err, ERR_USAGE, "cannot load %s: %s", sonames[0], reason);
         return hint_of(reason, package, err);
     }
-    /* All or nothing: a table is filled only when the library has every name. */
+    /* All or nothing: a table is filled only when the library has every name that is needed. */
     for (size_t i = 0; i < count; i++) {
-        if (dlsym(library, symbols[i].name) != NULL)
+        if (symbols[i].optional || dlsym(library, symbols[i].name) != NULL)
             continue;
         (void)err_set(err, ERR_USAGE, "%s has no %s: it is another version than we know",
                       sonames[0], symbols[i].name);

@@ -114,7 +114,6 @@ static void open_observers(struct worker *w)
     struct err err = {0};
 
     w->log = (struct worker_log){.report = w->o->report, .type = w->o->type->name};
-    news_add(&w->news, worker_log_observe, &w->log);
     if (status_keep(&w->status, w->arena, w->o->config, w->o->clock, &err) < 0) {
         report_note(w->o->report, REPORT_WARN, "no_status", NULL,
                     "hostler status will know nothing of this worker: %s", err.msg);
@@ -130,6 +129,8 @@ static void open_observers(struct worker *w)
     }
     notify_open(&w->notify, w->o->variables, w->o->clock);
     news_add(&w->news, notify_observe, &w->notify);
+    /* Last: whoever reads of a move in the log finds it in the status, too. */
+    news_add(&w->news, worker_log_observe, &w->log);
 }
 
 /* The end of the news: err, or a clean one. Nothing of ours runs any more. */

@@ -1,0 +1,164 @@
+"""What GPUs there are, as a driver tells of them that the tests play (test/tools/fake_nvml.c), and whether a worker may start."""
+import json
+import pathlib
+
+import pytest
+
+from conftest import hostler_binary
+
+L4 = "gpu GPU-5c3f2a1b-0000-0000-0000-000000000001 8.9 23034 600 20000 NVIDIA L4"
+SMALL = "gpu GPU-00ab34cd-0000-0000-0000-000000000002 7.5 5700 300 5000 Quadro RTX 3000"
+A100 = "gpu GPU-a100a100-0000-0000-0000-000000000003 8.0 81920 700 80000 NVIDIA A100-SXM4-80GB"
+
+
+@pytest.fixture
+def played(tmp_path):
+    """played(*lines) is the environment in which the driver says that"""
+    folder = pathlib.Path(hostler_binary()).parent / "test" / "tools"
+    assert (folder / "libnvidia-ml.so.1").exists()
+
+    def make(*lines, **more):
+        scenario = tmp_path / "scenario"
+        scenario.write_text("\n".join(lines) + "\n")
+        return {"LD_LIBRARY_PATH": str(folder), "FAKE_NVML": str(scenario), **more}
+
+    return make
+
+
+@pytest.fixture
+def gpus(hostler, volume, played):
+    def run(*lines, args=(), **more):
+        return hostler("gpus", "--volume", volume, *args, env=played(*lines, **more))
+
+    return run
+
+
+def listed(got):
+    assert got.rc == 0, got.stderr
+    return json.loads(got.stdout)
+
+
+def test_a_host_without_gpus_is_no_error_and_says_what_was_looked_for(hostler, volume):
+    got = hostler("gpus", "--volume", volume)
+    assert got.rc == 0
+    assert got.stdout.startswith("no NVIDIA driver: /proc/driver/nvidia and libnvidia-ml.so.1 are absent\n  hint: ")
+
+
+def test_the_table_names_each_gpu_by_its_uuid(gpus):
+    got = gpus(L4, SMALL)
+    assert got.rc == 0, got.stderr
+    lines = got.stdout.splitlines()
+    assert lines[0].split() == ["INDEX", "GPU", "NAME", "SM", "MEMORY", "USED", "FREE", "STATE"]
+    assert lines[1].split() == ["0", "GPU-5c3f2a1b", "NVIDIA", "L4", "8.9", "24.2", "GB", "2.6", "GB", "21.0", "GB", "ok"]
+    assert lines[2].split()[:2] == ["1", "GPU-00ab34cd"]
+    assert lines[-1] == "driver 580.95.05, CUDA 13.0"
+
+
+def test_the_inventory_is_what_gpus_from_reads_back(gpus, hostler, volume, tmp_path):
+    first = gpus(L4, "process 4711 2000", SMALL, args=["--json"])
+    gpu = listed(first)["gpus"][0]
+    assert (gpu["total_mib"], gpu["reserved_mib"], gpu["cuda_total_mib"], gpu["used_mib"]) == (23034, 600, 22434, 2434)
+    assert gpu["processes"][0]["pid"] == 4711 and gpu["processes"][0]["mib"] == 2000
+    file = tmp_path / "inventory.json"
+    file.write_text(first.stdout)
+    again = hostler("gpus", "--volume", volume, "--json", "--gpus-from", file)
+    assert listed(again) == listed(first)
+
+
+def test_an_older_library_is_asked_the_older_way(gpus):
+    gpu = listed(gpus(L4, "v1", args=["--json"]))["gpus"][0]
+    assert gpu["total_mib"] == 23034
+    assert gpu["reserved_mib"] == 23034 * 18 // 1000
+    assert gpu["state"] == "ok"
+
+
+def test_instances_stand_below_the_gpu_that_is_cut(gpus):
+    found = listed(gpus(A100, "instance MIG-1 9856 20 9800 NVIDIA A100-SXM4-80GB MIG 1g.10gb",
+                        "instance MIG-2 20096 30 20000 NVIDIA A100-SXM4-80GB MIG 2g.20gb", args=["--json"]))["gpus"]
+    assert [g["state"] for g in found] == ["mig-parent", "ok", "ok"]
+    assert found[1]["mig"]["parent"] == found[0]["uuid"]
+    assert [g["uuid"] for g in found[1:]] == ["MIG-1", "MIG-2"]
+
+
+@pytest.mark.parametrize("line, state, reason", [
+    ("handle 15", "lost", "it fell off the bus, or cannot be reached any more (NVML error 15)"),
+    ("handle 4", "no-permission", "no permission (NVML error 4)"),
+    ("handle 17", "no-permission", "the operating system or a cgroup blocks access (NVML error 17)"),
+    ("handle 999", "faulty", "unknown error (NVML error 999)"),
+    ("memory 16", "faulty", "it needs a reset (NVML error 16)"),
+    ("mode 2", "no-permission", "its compute mode is prohibited: no program may use it"),
+    ("recovery 1", "faulty", "the driver says that it needs a reset (recovery action 1)"),
+])
+def test_one_that_cannot_be_used_says_why_and_the_others_stay(gpus, line, state, reason):
+    bad, good = listed(gpus(SMALL, line, L4, args=["--json"]))["gpus"]
+    assert (bad["state"], bad["reason"]) == (state, reason)
+    assert good["state"] == "ok"
+    assert f" is {state}: {reason}" in gpus(SMALL, line, L4).stdout
+
+
+def test_memory_that_is_not_told_is_the_host_s(gpus):
+    gpu = listed(gpus("gpu GPU-gb10 12.1 0 0 0 NVIDIA GB10", "memory 3", args=["--json"]))["gpus"][0]
+    assert gpu["unified"] is True and gpu["total_mib"] > 0 and gpu["state"] == "ok"
+
+
+@pytest.mark.parametrize("lines, reason", [
+    (["init 9"], "no GPU"),
+    (["init 18"], "the NVIDIA driver cannot be asked: driver/library mismatch (NVML error 18)"),
+    (["init 999"], "the NVIDIA driver cannot be asked: unknown error (NVML error 999)"),
+    (["crash init"], "libnvidia-ml.so.1 crashed (signal 11, Segmentation fault; it was asked to start)"),
+    ([L4, "crash memory"], "libnvidia-ml.so.1 crashed (signal 11, Segmentation fault; it was asked for GPU 0, its memory)"),
+    ([L4, "hang memory"], "the NVIDIA driver did not answer in 1s (it was asked for GPU 0, its memory)"),
+])
+def test_a_library_that_fails_is_told_and_harms_nobody(gpus, lines, reason):
+    got = gpus(*lines, args=["--gpu-timeout", "1s"])
+    assert got.rc == 0
+    assert (reason in got.stdout) != (reason == "no GPU"), got.stdout
+    assert "hint: " in got.stdout
+
+
+@pytest.mark.parametrize("visible, states", [
+    ("1", ["hidden", "ok"]), ("GPU-5c3f2a1b", ["ok", "hidden"]), ("", ["hidden", "hidden"]), ("-1", ["hidden", "hidden"]),
+    ("0,9,1", ["ok", "hidden"]),
+])
+def test_what_the_environment_leaves_out_is_hidden(gpus, visible, states):
+    found = listed(gpus(L4, L4.replace("5c3f2a1b", "77777777"), args=["--json"], CUDA_VISIBLE_DEVICES=visible))["gpus"]
+    assert [g["state"] for g in found] == states
+
+
+# ------------------------------------------------------------------ the gate of run
+
+def gated(hostler, volume, tmp_path, need, env, *more):
+    config = tmp_path / "hostler.yaml"
+    config.write_text(json.dumps({"workers": {"mine": {"models": [], "engine": "none", "gpu": need}}}))
+    return hostler("run", "--config", config, "--volume", volume, "--worker", "mine", *more, "--", "echo", "served",
+                   env={"HOSTLER_RUNTIME_DIR": tmp_path, **env})
+
+
+def test_a_worker_that_needs_a_gpu_does_not_start_without(hostler, volume, played, tmp_path):
+    got = gated(hostler, volume, tmp_path, "required", {})
+    assert got.rc == 11 and "served" not in got.stdout
+    assert "gating -> failed" in got.stdout
+    assert "no NVIDIA driver" in got.stderr
+    got = gated(hostler, volume, tmp_path, "required", played(L4))
+    assert got.rc == 0 and "served" in got.stdout
+    got = gated(hostler, volume, tmp_path, "required", played(SMALL, MIN_GPU_MEMORY_GB="8"))
+    assert got.rc == 11
+    assert "GPU-00ab34cd 5.9 GB < MIN_GPU_MEMORY_GB=8" in got.stderr
+
+
+def test_a_worker_that_prefers_one_is_let_through_with_a_warning(hostler, volume, played, tmp_path):
+    got = gated(hostler, volume, tmp_path, "preferred", {})
+    assert got.rc == 0 and "served" in got.stdout and "WARN" in got.stdout
+    got = gated(hostler, volume, tmp_path, "preferred", {"ENABLE_GPU": "true"})
+    assert got.rc == 11
+
+
+def test_with_enable_gpu_false_no_library_is_opened(hostler, volume, played, tmp_path):
+    got = gated(hostler, volume, tmp_path, "required", played("crash init", ENABLE_GPU="false"))
+    assert got.rc == 0 and "served" in got.stdout and "WARN" in got.stdout
+
+
+def test_the_gate_takes_the_gpus_from_a_file_too(hostler, volume, gpus, tmp_path):
+    file = tmp_path / "inventory.json"
+    file.write_text(gpus(L4, args=["--json"]).stdout)
+    assert gated(hostler, volume, tmp_path, "required", {}, "--gpus-from", file).rc == 0
