@@ -2,7 +2,8 @@
  * The keeper's side of leases: those that are ours, renewed by one thread.
  *
  * The thread holds the lock only between two files, never while it writes: whoever tells, asks or
- * releases does not wait for a disk that hangs.
+ * releases does not wait for a disk that hangs. lease_keeper.c is the thread and what it does when,
+ * lease_held.c one lease and what is done to it.
  */
 #ifndef STORE_LEASE_KEEPER_H
 #define STORE_LEASE_KEEPER_H
@@ -65,5 +66,14 @@ uint64_t lease_beat_ms(const struct lease_keeper *k);
 
 /* Moves the phase by the table; anything else is a bug. */
 void lease_move(enum lease_phase *phase, enum lease_phase to);
+
+/* Gives it up if that is wanted, else renews it; the lock is let go while its file is written. */
+void lease_serve(struct lease_keeper *k, struct lease *lease, uint64_t now_ms);
+
+/* Closes and forgets it; under the lock. */
+void lease_drop(struct lease_keeper *k, struct lease *lease);
+
+/* Waits under the lock, an hour at most; may return before. */
+void lease_wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ms);
 
 #endif

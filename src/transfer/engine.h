@@ -1,7 +1,8 @@
 /*
- * The inside of the engine: what its threads share. Included by transfer.c (the face), schedule.c
- * (which request next), fetch.c (a request's bytes), answer.c (what a request's end means),
- * address.c (which address of a host), disk.c (the lanes), hash.c and write.c; by nobody else.
+ * The inside of the engine: what its threads share. Included by transfer.c (the face), loop.c (the
+ * network thread), schedule.c (which request next), fetch.c (a request's bytes), answer.c (what an
+ * answer means), failure.c (what follows from one that was no good), address.c (which address of a
+ * host), disk.c (the lanes), hash.c and write.c; by nobody else.
  *
  * One lock, t->lock, protects all that more than one thread touches: the lists of files, the books
  * of each (ranges), the chunks, the queues of the lanes, the events. It is never held over I/O.
@@ -224,6 +225,10 @@ void engine_settle(struct file *f); /* ends f if it failed and all is put down *
 void engine_done(struct file *f);
 void engine_wake(struct transfer *t);
 
+/* loop.c */
+void *engine_loop(void *transfer);     /* what the network thread runs until t->quit */
+void engine_free_file(struct file *f); /* nobody else knows it any more; with the lock held */
+
 /* disk.c; with the lock held */
 /*
  * A filled chunk, to hash and writer. They are woken for a good stretch, or if it is urgent, else
@@ -265,6 +270,14 @@ bool fetch_resumable(const struct conn *c); /* it waits for a chunk and may have
 bool answer_headers(void *conn);                  /* judges an answer's headers */
 void answer_end(struct conn *c, CURLcode result); /* the exchange has ended; without the lock */
 void answer_slow(struct conn *c, enum retry_what what, const char *words);
+
+/* failure.c [net]; without the lock */
+void failure_note(struct conn *c, enum retry_what what, int status, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);                                     /* c was no good, in these words */
+void failure_final(struct file *f, const struct err *err); /* no other try will help f */
+void failure_retry(struct conn *c);                        /* what was noted decides what is next */
+bool failure_probe(struct conn *c);      /* c goes on, to see who issued a certificate */
+void failure_read_probe(struct conn *c); /* it has seen it */
 
 /* address.c [net] */
 void address_init(struct host *h);

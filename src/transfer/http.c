@@ -1,56 +1,14 @@
 #include "transfer/http.h"
 
 #include <assert.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "sys/stop.h"
 #include "text/buf.h"
 #include "text/num.h"
-#include "transfer/lines.h"
-#include "transfer/request.h"
+#include "transfer/http_client.h"
 
 /* Of a body that nobody wants so much is read, to keep the connection; then it is closed. */
 #define DRAIN_BYTES ((size_t)65536)
-
-struct http_client {
-    struct net_config net;
-    const struct curl_api *curl;
-    CURLM *multi;
-    struct request request;
-    struct arena arena;
-    uint32_t random; /* state of the jitter */
-    /* of the exchange under way */
-    struct buf body;
-    size_t body_limit;
-    uint64_t first_byte_ms;
-    struct http_stream *stream; /* NULL: the body is kept */
-    struct lines lines;
-    int verdict; /* of on_line; what it set is in line_err */
-    struct err line_err;
-    size_t drained;
-    uint64_t received; /* in the present stall window */
-    uint64_t window_ms;
-    bool too_long;
-    CURLcode result;
-    bool finished;
-};
-
-/* One question with all its hops and tries. */
-struct asking {
-    const struct http_request *request;
-    struct url url;
-    bool left; /* the origin, so that the authorization stays behind */
-    int hops;
-    unsigned attempt;
-    unsigned same;
-    uint64_t began_ms;
-    uint64_t named_ms; /* waits that servers named, not counted against our patience */
-    enum retry_what what;
-    int status;
-    const char *words; /* the last cause */
-};
 
 struct str http_header_get(const struct http_answer *answer, const char *name)
 {
@@ -139,14 +97,6 @@ void http_client_free(struct http_client **client)
     *client = NULL;
 }
 
-static uint32_t next_random(struct http_client *c)
-{
-    c->random ^= c->random << 13;
-    c->random ^= c->random >> 17;
-    c->random ^= c->random << 5;
-    return c->random;
-}
-
 /* Too long without a first byte, or too few bytes since: the words, else NULL. */
 static const char *too_slow(struct http_client *c, enum retry_what *ret_what)
 {
@@ -181,10 +131,8 @@ static void read_result(struct http_client *c)
         }
 }
 
-/* Runs the prepared exchange. -1 only for a stop; *ret_slow is set when it was ended for slowness.
- */
-static int run(struct http_client *c, const char **ret_slow, enum retry_what *ret_what,
-               struct err *err)
+int http_run(struct http_client *c, const char **ret_slow, enum retry_what *ret_what,
+             struct err *err)
 {
     struct curl_waitfd stop = {.fd = stop_fd(), .events = CURL_WAIT_POLLIN};
     int running;
@@ -203,91 +151,6 @@ static int run(struct http_client *c, const char **ret_slow, enum retry_what *re
     }
     (void)c->curl->multi_remove_handle(c->multi, c->request.easy);
     return !c->finished && *ret_slow == NULL ? stop_err(err) : 0;
-}
-
-/* Names who signed the certificate that was refused. */
-static int certificate_err(struct http_client *c, struct asking *q, struct err *err)
-{
-    ARENA_SCOPED a = {0};
-    const char *host = url_authority(&a, &q->url);
-    const char *slow;
-    enum retry_what what;
-    struct str issuer = {0};
-
-    request_prepare_probe(&c->request, &q->url);
-    if (run(c, &slow, &what, err) < 0)
-        return -1;
-    if (c->finished)
-        issuer = request_issuer(&c->request, &a);
-    (void)err_set(err, ERR_NET, "%s: %s%s" STR_FMT, host, q->words,
-                  issuer.len > 0 ? "; issued by " : "", STR_ARG(issuer));
-    return err_hint(err, "if that issuer is yours, name its certificate in HOSTLER_EXTRA_CA");
-}
-
-static int last_word(struct http_client *c, struct asking *q, struct err *err)
-{
-    ARENA_SCOPED a = {0};
-    char tried[NUM_TEXT];
-
-    if (q->what == RETRY_CERTIFICATE)
-        return certificate_err(c, q, err);
-    if (q->request->once)
-        return err_set(err, ERR_NET, "%s: %s", url_authority(&a, &q->url), q->words);
-    (void)num_format_duration(tried, clock_now_ms(c->net.clock) - q->began_ms);
-    if (q->what == RETRY_PROXY_AUTH) {
-        (void)err_set(err, ERR_NET, "%s: %s", url_authority(&a, &q->url), q->words);
-        return err_hint(err, "put the user and password into that variable's URL");
-    }
-    if (q->attempt <= 1)
-        return err_set(err, ERR_NET, "%s: %s", url_authority(&a, &q->url), q->words);
-    (void)err_set(err, ERR_NET, "%s: %s; tried %u times in %s", url_authority(&a, &q->url),
-                  q->words, q->attempt, tried);
-    return err_hint(err, "check the network and the origin, or be more patient: --give-up");
-}
-
-/* Plans the next try and waits for it. -1: there is none. */
-static int try_again(struct http_client *c, struct asking *q, enum retry_what what, int status,
-                     struct err *err)
-{
-    ARENA_SCOPED a = {0};
-    const struct http_answer *answer = &c->request.answer;
-    struct retry_case again = {.what = what,
-                               .status = status,
-                               .canonical = true,
-                               .attempt = ++q->attempt,
-                               .unix_ms = clock_unix_ms(c->net.clock),
-                               .longest_wait_ms = c->net.longest_wait_ms,
-                               .random = next_random(c)};
-    struct retry_plan plan;
-    uint64_t spent = clock_now_ms(c->net.clock) - q->began_ms - q->named_ms;
-    char wait[NUM_TEXT];
-
-    q->same = q->attempt > 1 && q->what == what && q->status == status ? q->same + 1 : 1;
-    q->what = what;
-    q->status = status;
-    if (q->request->once)
-        return last_word(c, q, err);
-    again.same = q->same;
-    again.retry_after = http_header_get(answer, "retry-after");
-    again.rate_limit = http_header_get(answer, "ratelimit");
-    plan = retry_plan(&again);
-    if (plan.next == RETRY_FINAL && plan.named)
-        q->words = str_format(&a, "%s and asks to wait %s", q->words,
-                              num_format_duration(wait, plan.wait_ms));
-    if (plan.next == RETRY_FINAL ||
-        (!plan.named && spent >= c->net.give_up_ms && (what != RETRY_FIRST_BYTE || q->attempt > 1)))
-        return last_word(c, q, err);
-    if (plan.named)
-        q->named_ms += plan.wait_ms;
-    else if (spent + plan.wait_ms > c->net.give_up_ms)
-        plan.wait_ms = spent < c->net.give_up_ms ? c->net.give_up_ms - spent : 0;
-    if (c->net.notice != NULL)
-        c->net.notice(
-            c->net.notice_ctx,
-            str_format(&a, "%s: %s; trying again%s%s", url_authority(&a, &q->url), q->words,
-                       plan.wait_ms < 1000 ? "" : " in ",
-                       plan.wait_ms < 1000 ? "" : num_format_duration(wait, plan.wait_ms)));
-    return stop_wait_ms(plan.wait_ms) ? stop_err(err) : 0;
 }
 
 static bool is_redirect(int status)
@@ -431,7 +294,7 @@ static int exchange(struct http_client *c, struct asking *q, struct arena *a, st
     if (request->range != NULL)
         ask.range = str_starts(str_from(request->range), STR("bytes=")) ? request->range + 6
                                                                         : request->range;
-    if (request_prepare(&c->request, &ask, err) < 0 || run(c, &slow, &what, err) < 0)
+    if (request_prepare(&c->request, &ask, err) < 0 || http_run(c, &slow, &what, err) < 0)
         return -1;
     if (slow == NULL)
         slow = judge(c, q, &what, &status, a);
@@ -444,7 +307,7 @@ static int exchange(struct http_client *c, struct asking *q, struct arena *a, st
     if (slow == NULL)
         return 1;
     q->words = slow;
-    return try_again(c, q, what, status, err);
+    return http_again(c, q, what, status, err);
 }
 
 static int ask(struct http_answer *out, struct arena *a, struct http_client *client,

@@ -181,3 +181,11 @@ struct retry_plan retry_plan(const struct retry_case *c)
     }
     return plan;
 }
+
+uint32_t retry_random(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}

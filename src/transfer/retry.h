@@ -47,7 +47,7 @@ struct retry_case {
     struct str rate_limit;
     uint64_t unix_ms; /* now, for a Retry-After that is a date */
     uint64_t longest_wait_ms;
-    uint32_t random; /* jitter */
+    uint32_t random; /* jitter: from retry_random() */
 };
 
 enum retry_next {
@@ -71,5 +71,8 @@ bool retry_named_wait(uint64_t *ret_ms, const struct retry_case *c);
 
 /* The growing wait before try number attempt (from 1), between 3/4 and 5/4 of its middle. */
 uint64_t retry_backoff_ms(unsigned attempt, uint32_t random);
+
+/* The next number of a generator for jitter (xorshift); *state is never 0. */
+uint32_t retry_random(uint32_t *state);
 
 #endif
