@@ -100,6 +100,12 @@ int job_check(struct job *job, struct err *err) MUST_CHECK;
 int job_try(struct job *job, uint64_t *ret_again_ms, struct err *err) MUST_CHECK;
 
 /*
+ * All that follows once the lease is ours: moves to done, or back to waiting when it was lost on
+ * the way.
+ */
+int job_fill(struct job *job, struct err *err) MUST_CHECK;
+
+/*
  * Another is at it, or must be (then by is all zero): tells of them now and then. ERR_WAIT when
  * that was too long (--wait), or they make no progress.
  */

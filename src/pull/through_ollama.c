@@ -1,6 +1,7 @@
 #include "pull/through_ollama.h"
 
 #include "pull/tell.h"
+#include "pull/through.h"
 #include "source/ollama_server.h"
 #include "sys/stop.h"
 #include "text/num.h"
@@ -19,49 +20,8 @@
 /* The wait for it to be ready is told this often. */
 #define WAITING_EVERY_MS 30000
 
-/* Speed is measured over no less than that. */
-#define SPEED_MS 1000
-
 /* Wrong bytes and answers that cannot be read are asked for twice. */
 #define TWICE 2
-
-/* What a pull of one model remembers between its steps. */
-struct through {
-    struct job *job;
-    struct ollama_server *server;
-    /* When anything last moved, and when it got further than ever; other models' time between two
-     * steps is taken out. What stands still is given up by the one, what never gets any further
-     * by the other. */
-    uint64_t moved_ms;
-    uint64_t further_ms;
-    uint64_t left_ms;  /* when the last step ended */
-    uint64_t again_ms; /* and what it asked for */
-    uint64_t told_ms;
-    uint64_t began_ms;
-    uint64_t most_bytes;         /* completed, at its highest in any try */
-    unsigned tries;              /* since it got further than ever */
-    unsigned wrong;              /* tries that brought wrong bytes */
-    bool waited;                 /* for it to be ready, just now */
-    bool over;                   /* the wait was in vain */
-    struct ollama_listed before; /* what it listed when it was first asked */
-    bool pulled;                 /* it has said success */
-    /* of the pull under way */
-    uint64_t try_bytes;
-    enum ollama_phase try_phase;
-    uint64_t speed_ms;
-    uint64_t speed_bytes;
-    uint64_t bps;
-};
-
-static uint64_t now_ms(const struct through *t)
-{
-    return clock_now_ms(t->job->pull->clock);
-}
-
-static uint64_t patience_ms(const struct through *t)
-{
-    return t->job->pull->net.give_up_ms;
-}
 
 static void note(const struct through *t, enum report_level level, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
@@ -108,14 +68,14 @@ static void wait_and_look(struct through *t, uint64_t wait_ms, uint64_t *ret_aga
 {
     if (t->job->state != JOB_WAITING)
         job_move(t->job, JOB_WAITING);
-    t->left_ms = now_ms(t);
+    t->left_ms = through_now_ms(t);
     t->again_ms = *ret_again_ms = wait_ms;
 }
 
 /* Its patience is over: an error where it is the only way, else a word. */
 static int end_waiting(struct through *t, const struct err *why, bool *ret_taken, struct err *err)
 {
-    uint64_t waited_ms = now_ms(t) - t->moved_ms;
+    uint64_t waited_ms = through_now_ms(t) - t->moved_ms;
     char time[NUM_TEXT];
 
     *ret_taken = through_ollama_always(t->job);
@@ -135,15 +95,15 @@ static int end_waiting(struct through *t, const struct err *why, bool *ret_taken
 static int wait_until_ready(struct through *t, const struct err *why, bool *ret_taken,
                             uint64_t *ret_again_ms, struct err *err)
 {
-    uint64_t waited_ms = now_ms(t) - t->moved_ms;
+    uint64_t waited_ms = through_now_ms(t) - t->moved_ms;
     char time[NUM_TEXT];
 
-    if (t->over || waited_ms >= patience_ms(t))
+    if (t->over || waited_ms >= through_patience_ms(t))
         return end_waiting(t, why, ret_taken, err);
-    if (!t->waited || now_ms(t) - t->told_ms >= WAITING_EVERY_MS) {
+    if (!t->waited || through_now_ms(t) - t->told_ms >= WAITING_EVERY_MS) {
         note(t, REPORT_INFO, "is not ready yet (%s); waiting up to %s", why->msg,
-             num_format_duration(time, (patience_ms(t) - waited_ms + 999) / 1000 * 1000));
-        t->told_ms = now_ms(t);
+             num_format_duration(time, (through_patience_ms(t) - waited_ms + 999) / 1000 * 1000));
+        t->told_ms = through_now_ms(t);
     }
     t->waited = true;
     wait_and_look(t, PROBE_EVERY_MS, ret_again_ms);
@@ -174,82 +134,13 @@ static void tell_there(const struct through *t, enum report_kind kind,
     report_emit(t->job->pull->report, &event);
 }
 
-static void measure(struct through *t, uint64_t fetched)
-{
-    uint64_t now = now_ms(t);
-
-    if (t->speed_ms == 0) {
-        t->speed_ms = now;
-        t->speed_bytes = fetched;
-    } else if (now - t->speed_ms >= SPEED_MS) {
-        t->bps = (fetched - t->speed_bytes) * 1000 / (now - t->speed_ms);
-        t->speed_ms = now;
-        t->speed_bytes = fetched;
-    }
-}
-
-static void tell_progress_of(const struct through *t, const struct ollama_stream *s)
-{
-    ARENA_SCOPED a = {0};
-    struct report_part *parts = arena_array(&a, struct report_part, s->parts.len);
-    struct report_event event = {.kind = REPORT_PROGRESS,
-                                 .model = job_name(t->job),
-                                 .bytes = s->completed,
-                                 .total = s->total,
-                                 .bps = t->bps,
-                                 .parts = parts,
-                                 .part_count = s->parts.len};
-
-    for (size_t i = 0; i < s->parts.len; i++) {
-        const struct ollama_part *part = &s->parts.at[i];
-        struct str name = str_from(part->digest);
-
-        if (str_starts(name, STR("sha256:")))
-            name = (struct str){name.ptr + 7, name.len - 7};
-        name.len = name.len < 12 ? name.len : 12;
-        parts[i] = (struct report_part){.path = str_dup(&a, name),
-                                        .bytes = part->completed,
-                                        .total = part->total,
-                                        .done = part->completed == part->total};
-    }
-    report_emit(t->job->pull->report, &event);
-}
-
-/* After each line of its answer: shows it, and ends a pull that no longer gets further. */
-static int heard(void *ctx, const struct ollama_stream *s, struct err *err)
-{
-    struct through *t = ctx;
-    char have[NUM_TEXT];
-    char all[NUM_TEXT];
-    char time[NUM_TEXT];
-
-    if (s->completed > t->try_bytes || s->phase > t->try_phase)
-        t->moved_ms = now_ms(t);
-    if (s->completed > t->most_bytes) {
-        t->most_bytes = s->completed;
-        t->further_ms = now_ms(t);
-        t->tries = 0;
-    }
-    t->try_bytes = s->completed > t->try_bytes ? s->completed : t->try_bytes;
-    t->try_phase = s->phase;
-    measure(t, ollama_stream_fetched(s));
-    if (s->total > 0)
-        tell_progress_of(t, s);
-    tell_notices(t->job->pull);
-    if (now_ms(t) - t->moved_ms <= patience_ms(t))
-        return 0;
-    return err_set(err, ERR_NET, "%s: the Ollama at %s stands still at %s of %s for %s",
-                   job_name(t->job), ollama_server_url(t->server),
-                   num_format_size(have, s->completed), num_format_size(all, s->total),
-                   num_format_duration(time, now_ms(t) - t->moved_ms));
-}
-
 /* A failed pull: is it asked again? */
 static int ask_again(struct through *t, uint64_t *ret_again_ms, const struct err *why,
                      struct err *err)
 {
-    uint64_t wait_ms = retry_backoff_ms(++t->tries, (uint32_t)now_ms(t));
-    bool passes = why->code == ERR_NET && now_ms(t) - t->further_ms < patience_ms(t);
+    uint64_t wait_ms = retry_backoff_ms(++t->tries, (uint32_t)through_now_ms(t));
+    bool passes =
+        why->code == ERR_NET && through_now_ms(t) - t->further_ms < through_patience_ms(t);
     char time[NUM_TEXT];
 
     if (why->code == ERR_DIGEST)
@@ -311,15 +202,15 @@ static int let_it_pull(struct through *t, uint64_t *ret_again_ms, struct err *er
     struct ollama_stream said = {.arena = &a};
     struct ollama_pull how = {.insecure = is_insecure(job),
                               .silence_ms = job->pull->net.first_byte_ms,
-                              .verifying_ms = patience_ms(t),
-                              .heard = heard,
+                              .verifying_ms = through_patience_ms(t),
+                              .heard = through_heard,
                               .ctx = t};
     struct report_event start = {.kind = REPORT_START, .model = job_name(job)};
     struct err why = {0};
     int r;
 
-    if (how.silence_ms == 0 || how.silence_ms > patience_ms(t))
-        how.silence_ms = patience_ms(t) < SILENCE_MS ? patience_ms(t) : SILENCE_MS;
+    if (how.silence_ms == 0 || how.silence_ms > through_patience_ms(t))
+        how.silence_ms = through_patience_ms(t) < SILENCE_MS ? through_patience_ms(t) : SILENCE_MS;
     start.text = str_format(&a, "by the Ollama at %s", ollama_server_url(t->server));
     job_move(job, JOB_DOWNLOADING);
     report_emit(job->pull->report, &start);
@@ -399,7 +290,8 @@ static int step(struct through *t, bool patient, bool *ret_taken, uint64_t *ret_
     }
     if (t->waited)
         note(t, REPORT_INFO, "is ready after %s, version %s",
-             num_format_duration(time, now_ms(t) - t->began_ms), ollama_server_version(t->server));
+             num_format_duration(time, through_now_ms(t) - t->began_ms),
+             ollama_server_version(t->server));
     t->waited = false;
     return go_on(t, ret_again_ms, err);
 }

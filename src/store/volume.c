@@ -1,10 +1,8 @@
 #include "store/volume.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
@@ -14,7 +12,6 @@
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/flock.h"
-#include "text/num.h"
 #include "text/str.h"
 
 /* f_type of statfs(2), of which no one header names all. */
@@ -30,9 +27,6 @@
 #define FS_NILFS    0x3434U
 #define FS_JFS      0x3153464aU
 #define FS_REISERFS 0x52654973U
-
-#define NAME_BYTES   ((size_t)64)
-#define ACCOUNTS_MAX ((size_t)1 << 20)
 
 static uint32_t filesystem_of(int fd)
 {
@@ -84,127 +78,6 @@ bool volume_flock_works(int dirfd)
     return works;
 }
 
-/*
- * The name that id has in /etc/passwd or /etc/group (field 0 and 2 of both), else its number. Not
- * getpwuid(3): it loads name service libraries and may ask the network, for one word of a message.
- */
-static void account_name(char out[static NAME_BYTES], const char *accounts, unsigned id)
-{
-    ARENA_SCOPED a = {0};
-    FD_SCOPED etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct err ignored;
-    struct str text;
-    struct str line;
-
-    (void)snprintf(out, NAME_BYTES, "%u", id);
-    if (file_read_all(&text, &a, etc, accounts, ACCOUNTS_MAX, &ignored) < 0)
-        return;
-    while (text.len > 0) {
-        struct str name;
-        struct str field;
-        uint64_t value;
-
-        (void)str_cut(&text, '\n', &line);
-        if (str_cut(&line, ':', &name) && name.len > 0 && name.len < NAME_BYTES &&
-            str_cut(&line, ':', &field) && str_cut(&line, ':', &field) &&
-            num_parse_u64(&value, field, UINT32_MAX, &ignored) == 0 && value == id) {
-            memcpy(out, name.ptr, name.len);
-            out[name.len] = '\0';
-            return;
-        }
-    }
-}
-
-/* Cuts the last segment off, in place: "a/b" becomes "a", "a" and "/" nothing more ("." or "/"). */
-static void to_parent(char *path)
-{
-    size_t len = strlen(path);
-
-    while (len > 1 && path[len - 1] == '/')
-        len--;
-    while (len > 0 && path[len - 1] != '/')
-        len--;
-    while (len > 1 && path[len - 1] == '/')
-        len--;
-    if (len == 0)
-        path[len++] = path[0] == '/' ? '/' : '.';
-    path[len] = '\0';
-}
-
-/* The nearest directory upwards that is there, or that does not let us look further. */
-static bool find_nearest(char dir[static PATH_MAX], const char *path)
-{
-    size_t len = strlen(path);
-
-    if (len >= PATH_MAX)
-        return false;
-    memcpy(dir, path, len + 1);
-    while (access(dir, F_OK) < 0) {
-        if (strcmp(dir, ".") == 0 || strcmp(dir, "/") == 0)
-            return false;
-        to_parent(dir);
-    }
-    return true;
-}
-
-static bool is_open_to_us(const char *dir)
-{
-    return faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0;
-}
-
-/* The directory that refused us: the nearest one, else one within it. */
-static bool find_refusing(char dir[static PATH_MAX], const char *path)
-{
-    DIR *entries;
-    struct dirent *entry;
-    bool found = false;
-
-    if (!find_nearest(dir, path))
-        return false;
-    entries = is_open_to_us(dir) ? opendir(dir) : NULL;
-    while (entries != NULL && !found && (entry = readdir(entries)) != NULL) {
-        size_t len = strlen(dir);
-
-        if (entry->d_type != DT_DIR || strcmp(entry->d_name, "..") == 0 ||
-            len + strlen(entry->d_name) + 2 > PATH_MAX)
-            continue;
-        dir[len] = '/';
-        memcpy(dir + len + 1, entry->d_name, strlen(entry->d_name) + 1);
-        found = !is_open_to_us(dir);
-        if (!found)
-            dir[len] = '\0';
-    }
-    if (entries != NULL)
-        (void)closedir(entries);
-    return true;
-}
-
-int volume_explain(struct err *err, const char *path, const char *volume_path)
-{
-    char dir[PATH_MAX];
-    char owner[NAME_BYTES];
-    char group[NAME_BYTES];
-    struct stat st;
-    size_t len = strlen(err->msg);
-    bool same;
-
-    if ((err->sys != EACCES && err->sys != EPERM) || !find_refusing(dir, path) ||
-        stat(dir, &st) < 0)
-        return -1;
-    same = strcmp(dir, path) == 0;
-    account_name(owner, "passwd", st.st_uid);
-    account_name(group, "group", st.st_gid);
-    (void)snprintf(err->msg + len, sizeof(err->msg) - len,
-                   " (uid %u; %s%sowned by %s:%s, mode %04o)", (unsigned)geteuid(), same ? "" : dir,
-                   same ? "" : " is ", owner, group, (unsigned)st.st_mode & 07777);
-    /* Outside of the volume other directories are none of ours: nobody shall give those away. */
-    if (same || strncmp(dir, volume_path, strlen(volume_path)) == 0)
-        return err_hint(err, "sudo chown -R %u:%u %s, or run as uid %u", (unsigned)geteuid(),
-                        (unsigned)getegid(), dir, (unsigned)st.st_uid);
-    return err_hint(err, "sudo install -d -o %u -g %u %s, or run as uid %u", (unsigned)geteuid(),
-                    (unsigned)getegid(), path, (unsigned)st.st_uid);
-}
-
 /* From errno. */
 static int refused(struct err *err, const char *path, const char *what, const char *volume_path)
 {
@@ -232,7 +105,7 @@ static int open_nearest(const char **ret_rest, const char *path, char held[stati
             *ret_rest += strspn(*ret_rest, "/");
             return fd;
         }
-        to_parent(held);
+        file_to_parent(held);
     }
 }
 

@@ -86,4 +86,7 @@ mode_t file_umask(void);
 /* n random lower-case hex digits and a NUL, from getrandom(2). */
 void file_random_hex(char *out, size_t n);
 
+/* Cuts the last segment off, in place: "a/b" becomes "a", "a" and "/" nothing more ("." or "/"). */
+void file_to_parent(char *path);
+
 #endif
