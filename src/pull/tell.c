@@ -31,13 +31,13 @@ void tell_move(const struct job *job, enum job_state to)
         .kind = REPORT_NOTE,
         .level = REPORT_DEBUG,
         .event = "pull",
-        .model = job_name(job),
         .state = job_state_name(to),
         .text = text,
     };
 
     if (job->pull == NULL)
         return;
+    event.model = job_name(job);
     (void)snprintf(text, sizeof(text), "%s -> %s", job_state_name(job->state), job_state_name(to));
     report_emit(job->pull->report, &event);
 }

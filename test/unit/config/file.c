@@ -178,7 +178,6 @@ static void errors_name_file_line_column_and_what_is_wrong(void **state)
         {"workers:\n  w:\n    models: [nomic-embed-txt]\n",
          "f.yaml:3:14: there is no model \"nomic-embed-txt\""},
         {"workers:\n  w:\n    optional: [zzzzzz]\n", "f.yaml:3:16: there is no model \"zzzzzz\""},
-        {"workers:\n  w: {gpu: none}\n", "f.yaml:2:3: w has no models"},
         {"workers:\n  ocr: {min_gpu_memory: 8X}\n",
          "f.yaml:2:25: min_gpu_memory: \"8X\": not a size, which is like 5M, 1.5 GiB or 250kB"},
         {"defaults: {connections: -5}\n",

@@ -24,11 +24,11 @@ static bool parse_without_descriptors(void *ctx)
 
     (void)ctx;
     give_descriptors(limit);
-    return failed && err.code == ERR_USAGE && strstr(err_hint_of(&err), "libjansson4") != NULL;
+    return failed && err.code == ERR_USAGE && strstr(err_hint_of(&err), "ulimit -n") != NULL;
 }
 
 /* Must run before the first document. */
-static void without_the_library_the_package_is_named(void **state)
+static void without_a_descriptor_for_the_library_the_limit_is_named(void **state)
 {
     (void)state;
     in_child(parse_without_descriptors, NULL);
@@ -297,7 +297,7 @@ static void a_value_is_written_as_it_stands_in_its_document(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_the_library_the_package_is_named),
+        cmocka_unit_test(without_a_descriptor_for_the_library_the_limit_is_named),
         cmocka_unit_test(getters_give_what_is_there),
         cmocka_unit_test(what_is_absent_or_null_keeps_its_value),
         cmocka_unit_test(a_wrong_type_is_an_error_that_names_the_key),

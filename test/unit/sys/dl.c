@@ -10,9 +10,14 @@ struct table {
 };
 
 static const struct dl_symbol symbols[] = {
-    {"floor", offsetof(struct table, floor)},
-    {"no_such_function", offsetof(struct table, no_such_function)},
+    {.name = "floor", .offset = offsetof(struct table, floor)},
+    {.name = "no_such_function", .offset = offsetof(struct table, no_such_function)},
 };
+
+static double floor_of_nothing(double x)
+{
+    return x;
+}
 
 static void the_first_library_that_is_there_fills_the_table(void **state)
 {
@@ -53,10 +58,25 @@ static void a_library_that_lacks_a_name_fills_nothing(void **state)
     assert_null(t.floor);
 }
 
+static void what_is_optional_may_be_missing(void **state)
+{
+    static const char *const sonames[] = {"libm.so.6", NULL};
+    struct dl_symbol optional[] = {symbols[0], symbols[1]};
+    struct table t = {.no_such_function = floor_of_nothing};
+    struct err err = {0};
+
+    (void)state;
+    optional[1].optional = true;
+    assert_int_equal(dl_load(&t, optional, 2, sonames, "libc6", &err), 0);
+    assert_true((int)t.floor(2.5) == 2);
+    assert_null(t.no_such_function);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_library_that_is_there_fills_the_table),
+        cmocka_unit_test(what_is_optional_may_be_missing),
         cmocka_unit_test(a_missing_library_is_told_with_its_package),
         cmocka_unit_test(a_library_that_lacks_a_name_fills_nothing),
     };
