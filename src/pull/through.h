@@ -44,6 +44,6 @@ static inline uint64_t through_patience_ms(const struct through *t)
 }
 
 /* After each line of its answer: shows it, and ends a pull that no longer gets further. */
-int through_heard(void *through, const struct ollama_stream *s, struct err *err);
+int through_heard(void *ctx, const struct ollama_stream *s, struct err *err);
 
 #endif

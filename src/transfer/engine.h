@@ -226,7 +226,7 @@ void engine_done(struct file *f);
 void engine_wake(struct transfer *t);
 
 /* loop.c */
-void *engine_loop(void *transfer);     /* what the network thread runs until t->quit */
+void *engine_loop(void *ctx);          /* what the network thread runs until t->quit */
 void engine_free_file(struct file *f); /* nobody else knows it any more; with the lock held */
 
 /* disk.c; with the lock held */
