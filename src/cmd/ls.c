@@ -58,7 +58,7 @@ static const char *revision_text(struct arena *a, const struct listed_revision *
     return b.len > 0 ? b.ptr : "-";
 }
 
-static const char *used_text(struct arena *a, int64_t used, int64_t now)
+static const char *ago_text(struct arena *a, int64_t used, int64_t now)
 {
     static const struct {
         int64_t seconds;
@@ -78,9 +78,28 @@ static const char *used_text(struct arena *a, int64_t used, int64_t now)
     return "now";
 }
 
-static struct row row_of(struct arena *a, const struct listed_model *model,
+/* "3 days ago", "in use by gpu-3 and 2 more". */
+static const char *used_text(const struct stock *s, const struct listed_model *model,
+                             const struct listed_revision *r, int64_t now)
+{
+    struct arena *a = s->ctx->arena;
+    size_t at = 0;
+    const char *first = stock_user(s, &at, model, r);
+    size_t more = 0;
+
+    if (first == NULL)
+        return ago_text(a, r->used, now);
+    while (stock_user(s, &at, model, r) != NULL)
+        more++;
+    if (more == 0)
+        return str_format(a, "in use by %s", stock_escaped(a, first));
+    return str_format(a, "in use by %s and %zu more", stock_escaped(a, first), more);
+}
+
+static struct row row_of(const struct stock *s, const struct listed_model *model,
                          const struct listed_revision *r, int64_t now)
 {
+    struct arena *a = s->ctx->arena;
     char *size = arena_array(a, char, NUM_TEXT);
 
     return (struct row){
@@ -88,7 +107,7 @@ static struct row row_of(struct arena *a, const struct listed_model *model,
         .revision = revision_text(a, r),
         .size = r->state == LISTED_UNREADABLE ? "-" : num_format_size(size, r->bytes),
         .state = state_text(a, r),
-        .used = used_text(a, r->used, now),
+        .used = used_text(s, model, r, now),
     };
 }
 
@@ -123,7 +142,7 @@ static void put_table(struct buf *out, const struct stock *s)
 
         for (size_t k = 0; k < model->revision_count; k++) {
             if (stock_asked(s, model, &model->revisions[k]))
-                vec_push(a, &rows, row_of(a, model, &model->revisions[k], now));
+                vec_push(a, &rows, row_of(s, model, &model->revisions[k], now));
         }
         models += rows.len > before;
     }
@@ -170,6 +189,21 @@ static void put_arriving(struct buf *out, const struct listed_arrival *a)
     buf_addc(out, '}');
 }
 
+static void put_users(struct buf *out, const struct stock *s, const struct listed_model *model,
+                      const struct listed_revision *r)
+{
+    size_t at = 0;
+    bool first = true;
+
+    json_put_key(out, "in_use");
+    buf_addc(out, '[');
+    for (const char *host; (host = stock_user(s, &at, model, r)) != NULL; first = false) {
+        buf_addz(out, first ? "" : ",");
+        json_put_str(out, str_from(host));
+    }
+    buf_addc(out, ']');
+}
+
 static void put_revision(struct buf *out, const struct stock *s, const struct listed_model *model,
                          const struct listed_revision *r)
 {
@@ -192,6 +226,7 @@ static void put_revision(struct buf *out, const struct stock *s, const struct li
     put_text_or_null(out, "why", r->why);
     put_text_or_null(out, "last_used",
                      r->used > 0 ? clock_format_unix_ms(time, (uint64_t)r->used * 1000) : NULL);
+    put_users(out, s, model, r);
     put_arriving(out, &r->arriving);
     buf_addc(out, '}');
 }

@@ -58,6 +58,7 @@ static int take(struct stock *out, const struct cmd_context *ctx, bool disk, str
     out->layout.read_only = true;
     out->list = list_new(ctx->arena, &out->layout, disk);
     layout_list_all(&out->list);
+    out->marks = use_list(ctx->arena, &out->volume);
     return 0;
 }
 
@@ -114,6 +115,34 @@ bool stock_asked(const struct stock *s, const struct listed_model *model,
             asked = s->found[i] = true;
     }
     return asked;
+}
+
+/* A worker marks what it uses by the commit; of Ollama by the tag, as the listing names it. */
+static bool is_used(const struct lease_state *mark, struct arena *a,
+                    const struct listed_model *model, const struct listed_revision *revision)
+{
+    if (use_means(mark, model->name))
+        return true;
+    if (revision->revision != NULL &&
+        use_means(mark, str_format(a, "%s@%s", model->name, revision->revision)))
+        return true;
+    for (size_t i = 0; i < revision->name_count; i++) {
+        if (use_means(mark, str_format(a, "%s@%s", model->name, revision->names[i])))
+            return true;
+    }
+    return false;
+}
+
+const char *stock_user(const struct stock *s, size_t *at, const struct listed_model *model,
+                       const struct listed_revision *revision)
+{
+    while (*at < s->marks.len) {
+        const struct lease_state *mark = &s->marks.at[(*at)++];
+
+        if (is_used(mark, s->ctx->arena, model, revision))
+            return mark->host;
+    }
+    return NULL;
 }
 
 void stock_put_problems(struct buf *b, const struct stock *s)

@@ -4,6 +4,7 @@
 
 #include "cmd/cmd.h"
 #include "layout/list.h"
+#include "store/use.h"
 #include "text/buf.h"
 
 struct stock {
@@ -11,6 +12,7 @@ struct stock {
     struct volume volume;
     struct layout_config layout;
     struct layout_listing list;
+    use_marks marks;
     struct catalog_choice asked; /* count 0: all */
     bool *found;                 /* which of them are there */
 };
@@ -28,6 +30,10 @@ int stock_show(struct cmd_context *ctx, bool disk,
  */
 bool stock_asked(const struct stock *s, const struct listed_model *model,
                  const struct listed_revision *revision);
+
+/* The next host after number *at that has it in use; NULL: no further one. Begin with *at 0. */
+const char *stock_user(const struct stock *s, size_t *at, const struct listed_model *model,
+                       const struct listed_revision *revision);
 
 /* ,"problems":[...] for a document. */
 void stock_put_problems(struct buf *b, const struct stock *s);

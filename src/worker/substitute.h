@@ -17,7 +17,7 @@ enum substitute_kind {
 };
 
 /* What stands for a model, in the arena. NULL with err where it cannot be told. */
-typedef const char *substitute_text(void *ctx, struct arena *a, enum substitute_kind kind,
+typedef const char *substitute_text(const void *ctx, struct arena *a, enum substitute_kind kind,
                                     const struct catalog_want *want, struct err *err);
 
 struct substitution {
@@ -25,7 +25,7 @@ struct substitution {
     const struct catalog_want *wants;
     size_t count;
     substitute_text *text; /* NULL: the names are checked, and every text is empty */
-    void *ctx;
+    const void *ctx;
 };
 
 /*

@@ -7,18 +7,17 @@
 #include <unistd.h>
 
 #include "text/num.h"
-#include "text/vec.h"
 #include "worker/ahead.h"
+#include "worker/commands.h"
 #include "worker/environment.h"
 #include "worker/fill.h"
+#include "worker/in_use.h"
 #include "worker/log.h"
-#include "worker/model_path.h"
 #include "worker/notify.h"
 #include "worker/restart.h"
 #include "worker/status.h"
 #include "worker/substitute.h"
 #include "worker/supervise.h"
-#include "worker/words.h"
 
 #define ROUND_MS UINT64_C(1000)
 
@@ -32,6 +31,7 @@ struct worker {
     struct supervisor supervisor;
     struct restart restart;
     struct ahead ahead;
+    struct in_use in_use;
     char why[NEWS_REASON];
 };
 
@@ -44,53 +44,15 @@ enum outcome {
     OUTCOME_BROKEN, /* nobody can ask whether it is ready */
 };
 
-static const char *text_of(void *ctx, struct arena *a, enum substitute_kind kind,
-                           const struct catalog_want *want, struct err *err)
-{
-    const struct worker *w = ctx;
-
-    return kind == SUBSTITUTE_NAME ? model_name(a, want) : model_path(a, w->o->config, want, err);
-}
-
-static int put_in(char *const **out, struct worker *w, char *const *words, bool for_real,
-                  struct err *err)
-{
-    const struct substitution s = {
-        .catalog = &w->o->config->catalog,
-        .wants = w->o->choice->wants,
-        .count = w->o->choice->count,
-        .text = for_real ? text_of : NULL,
-        .ctx = w,
-    };
-
-    return substitute(out, w->arena, words, &s, err);
-}
-
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
-}
-
-/* The commands in the order of their start. Before the pull only to see that they can be. */
+/* Before the pull only to see that they can be made. */
 static int make_commands(struct worker *w, bool for_real, struct err *err)
 {
-    const struct config_list *with = &w->o->config->options.with;
-    struct supervised *all = arena_array(w->arena, struct supervised, with->len + 1);
+    const struct commands_of of = {.config = w->o->config,
+                                   .choice = w->o->choice,
+                                   .command = w->o->command,
+                                   .for_real = for_real};
 
-    for (size_t i = 0; i <= with->len; i++) {
-        char *const *words = w->o->command;
-
-        if (i < with->len && words_cut(&words, w->arena, with->at[i], err) < 0)
-            return err_wrap(err, "--with");
-        if (put_in(&all[i].argv, w, words, for_real, err) < 0)
-            return -1;
-        all[i].name = last_part(all[i].argv[0]);
-    }
-    w->supervisor.commands = all;
-    w->supervisor.count = with->len + 1;
-    return 0;
+    return commands_make(&w->supervisor.commands, &w->supervisor.count, w->arena, &of, err);
 }
 
 static struct supervised *cmd_of(struct worker *w)
@@ -361,6 +323,8 @@ static int prepare(struct worker *w, struct err *err)
         fill_volume(w->arena, o->config, o->report, o->choice, &w->news, err) < 0 ||
         make_commands(w, true, err) < 0)
         return -1;
+    in_use_begin(&w->in_use, w->arena, o->config, o->report, o->choice);
+    news_add(&w->news, in_use_observe, &w->in_use);
     w->supervisor.variables = environment_for_child(w->arena, o->variables, o->config);
     return supervisor_begin(&w->supervisor, err);
 }
@@ -392,6 +356,7 @@ int worker_run(int *ret_status, struct arena *a, const struct worker_options *op
     else
         conclude(&w, err->code == ERR_INTERRUPTED ? FLEET_STOPPED : FLEET_FAILED, err->msg);
     supervisor_done(&w.supervisor);
+    in_use_end(&w.in_use);
     notify_close(&w.notify);
     status_keep_done(&w.status);
     news_done(&w.news);

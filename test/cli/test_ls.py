@@ -160,8 +160,8 @@ def test_the_documents_have_the_shape_that_the_page_shows(hub, models, hostler, 
     found = document(hostler, volume, command)
     if command == "ls":
         (one,) = found["models"]
-        assert (one["why"], one["arriving"]) == (None, None)
-        one.update({k: shown["models"][0][k] for k in ("why", "arriving")})
+        assert (one["why"], one["arriving"], one["in_use"]) == (None, None, [])
+        one.update({k: shown["models"][0][k] for k in ("why", "arriving", "in_use")})
     found["problems"], shown["problems"] = [], []
     assert shape(found) == shape(shown)
 

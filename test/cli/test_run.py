@@ -209,6 +209,48 @@ def test_a_stop_during_the_download_ends_it_and_the_next_run_goes_on(worker, mod
 
 # ------------------------------------------------------------------ models
 
+def users(hostler, volume):
+    """host -> what it has in use, as `hostler ls` says"""
+    found = json.loads(hostler("ls", "--volume", volume, "--json").stdout)["models"]
+    return {host: sorted(m["model"] for m in found if host in m["in_use"]) for m in found for host in m["in_use"]}
+
+
+def test_models_are_marked_in_use_as_long_as_their_worker_lives(worker, models, hub, hostler, volume):
+    models.small(REPO)
+    models.small("org/other")
+    origin = hub()
+    both = [worker("sh", "-c", "echo up; sleep 1000", models=[f"hf:{REPO}"], hub=origin,
+                   env={"HOSTLER_HOST": host, "HOSTLER_RUNTIME_DIR": str(volume.parent / f"runtime-{host}")})
+            for host in ("one", "two")]
+    for child in both:
+        wait_for(child, "up")
+    assert hostler.pull("hf:org/other", hub=origin).rc == 0
+    assert users(hostler, volume) == {"one": [f"hf:{REPO}"], "two": [f"hf:{REPO}"]}
+    shown = hostler("ls", "--volume", volume).stdout
+    assert re.search(rf"hf:{REPO} .* in use by (one|two) and 1 more", shown) and "other" in shown
+    both[0].signal(signal.SIGTERM)
+    assert both[0].finish().rc == 143
+    assert users(hostler, volume) == {"two": [f"hf:{REPO}"]}
+    os.kill(both[1].pid, signal.SIGKILL)
+    both[1].process.wait()
+    assert users(hostler, volume) == {}                 # its flock is free, on this kernel
+    left = list((volume / ".hostler/uses").iterdir())
+    assert len(left) == 1
+    got = worker("true", models=[f"hf:{REPO}"], hub=origin).finish()
+    assert got.rc == 0 and list((volume / ".hostler/uses").iterdir()) == []
+
+
+def test_a_volume_that_cannot_be_written_cannot_be_marked_and_serves_all_the_same(worker, models, hub, hostler, volume):
+    models.small(REPO)
+    origin = hub()
+    assert hostler.pull(f"hf:{REPO}", hub=origin).rc == 0
+    (volume / ".hostler/uses").write_text("")           # where the folder of the marks should be
+    got = worker("echo", "served", models=[f"hf:{REPO}"], hub=origin).finish()
+    assert got.rc == 0 and "served" in got.stdout
+    assert "the models cannot be marked in use on the volume: " in got.stdout
+
+
+
 def test_paths_and_names_stand_in_the_command(worker, models, hub, volume):
     models.small(REPO)
     script = 'cat "$1/config.json" >/dev/null && echo "got $1 $2 $3"'
