@@ -1,9 +1,19 @@
 #include "cmd/gate.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "gpu/gate.h"
 #include "gpu/inventory.h"
+#include "sys/fd.h"
+#include "text/num.h"
+#include "worker/read_budget.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+/* Docker gives 64 MiB if nothing is said, which NCCL fills at once. */
+#define SHM_BYTES (1024 * MIB)
 
 static enum gpu_need need_of(const struct catalog_worker *type)
 {
@@ -23,6 +33,91 @@ static int take_inventory(struct gpu_inventory *out, struct arena *a, const stru
     return gpu_look(out, a, &look, err);
 }
 
+static uint64_t host_bytes(void)
+{
+    FD_SCOPED root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return root < 0 ? 0 : read_budget_all(root);
+}
+
+static uint64_t gpu_bytes(const struct gpu_verdict *v)
+{
+    uint64_t mib = 0;
+
+    for (size_t i = 0; i < v->usable_count; i++) {
+        const struct gpu *gpu = v->usable[i];
+
+        mib += gpu->total_mib > 0 ? gpu->total_mib : gpu->cuda_total_mib;
+    }
+    return mib * MIB;
+}
+
+/*
+ * What a model's weights must fit into, until a plan knows better: vLLM holds all of them on the
+ * GPUs, Ollama leaves on the host what they cannot take. Of other engines nothing is known.
+ */
+static void set_most(struct catalog_choice *choice, const struct catalog_worker *type,
+                     const struct gpu_verdict *v, bool looked)
+{
+    bool vllm = strcmp(type->engine, "vllm") == 0;
+
+    if (!vllm && strcmp(type->engine, "ollama") != 0)
+        return;
+    if (v->cpu && !looked)
+        return; /* nobody asked whether there are GPUs, and the engine may find some */
+    if (v->cpu) {
+        choice->most_bytes = host_bytes();
+        choice->most_of = "this host and its cgroup";
+    } else if (vllm && v->usable_count > 0) {
+        choice->most_bytes = gpu_bytes(v);
+        choice->most_of = "all usable GPUs together";
+    } else if (v->usable_count > 0 && host_bytes() > 0) {
+        choice->most_bytes = gpu_bytes(v) + host_bytes();
+        choice->most_of = "all usable GPUs and this host together";
+    }
+}
+
+/* N of "--tensor-parallel-size N", "-tp=N"; 1 if it is not said, or not in figures. */
+static uint64_t tensor_parallel(char *const *command)
+{
+    static const char *const names[] = {"--tensor-parallel-size", "-tp"};
+    uint64_t n = 1;
+
+    for (; *command != NULL; command++) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            size_t len = strlen(names[i]);
+            const char *value = NULL;
+            struct err ignored;
+
+            if (strncmp(*command, names[i], len) != 0)
+                continue;
+            if ((*command)[len] == '=')
+                value = *command + len + 1;
+            else if ((*command)[len] == '\0')
+                value = command[1];
+            if (value == NULL || num_parse_u64(&n, str_from(value), UINT32_MAX, &ignored) < 0)
+                n = 1;
+        }
+    }
+    return n;
+}
+
+static void look_at_shm(struct report *report, const struct catalog_worker *type,
+                        char *const *command)
+{
+    uint64_t n = strcmp(type->engine, "vllm") == 0 ? tensor_parallel(command) : 1;
+    struct statvfs shm;
+    char size[NUM_TEXT];
+
+    if (n < 2 || statvfs("/dev/shm", &shm) < 0 ||
+        (uint64_t)shm.f_blocks * shm.f_frsize >= SHM_BYTES)
+        return;
+    report_note(report, REPORT_WARN, "shm", NULL,
+                "%ju GPUs work together over /dev/shm, which has %s: NCCL will say \"No space left "
+                "on device\"; run the container with --ipc=host or --shm-size=2g",
+                (uintmax_t)n, num_format_size(size, (uint64_t)shm.f_blocks * shm.f_frsize));
+}
+
 int gate_check(void *ctx, struct arena *a, const struct config *config,
                const struct catalog_worker *type, struct report *report, struct err *err)
 {
@@ -36,8 +131,8 @@ int gate_check(void *ctx, struct arena *a, const struct config *config,
     };
     struct gpu_inventory inventory = {0};
     struct gpu_verdict verdict;
+    struct gate *gate = ctx;
 
-    (void)ctx;
     if (gpu_gate_looks(&ask) && take_inventory(&inventory, a, config, err) < 0)
         return -1;
     gpu_gate(&verdict, a, &inventory, &ask);
@@ -47,5 +142,7 @@ int gate_check(void *ctx, struct arena *a, const struct config *config,
         report_note(report, REPORT_INFO, "gpu_left_out", NULL, "%s", verdict.left_out[i]);
     if (verdict.result == GPU_GATE_WARN)
         report_note(report, REPORT_WARN, "gpu", NULL, "%s", verdict.reason);
+    set_most(gate->choice, type, &verdict, gpu_gate_looks(&ask) || ask.enable == GPU_ENABLE_FALSE);
+    look_at_shm(report, type, gate->command);
     return 0;
 }

@@ -5,7 +5,13 @@
 #include "config/config.h"
 #include "report/report.h"
 
-/* Fits struct worker_gate; ctx is not used. */
+/* What the gate is asked about; choice->most_bytes is set to what this host can hold. */
+struct gate {
+    struct catalog_choice *choice;
+    char *const *command; /* CMD; ends NULL */
+};
+
+/* Fits struct worker_gate; ctx is a struct gate. */
 int gate_check(void *ctx, struct arena *a, const struct config *config,
                const struct catalog_worker *type, struct report *report,
                struct err *err) MUST_CHECK;

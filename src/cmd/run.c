@@ -70,7 +70,9 @@ static char *const *words_of(const struct cmd_context *ctx)
 static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct config *config = ctx->config;
-    const struct worker_gate gate = {.check = gate_check};
+    struct catalog_choice choice;
+    struct gate asked = {.choice = &choice};
+    const struct worker_gate gate = {.check = gate_check, .ctx = &asked};
     struct worker_options options = {
         .config = config,
         .report = ctx->report,
@@ -78,7 +80,6 @@ static int run(struct cmd_context *ctx, struct err *err)
         .gate = &gate,
         .variables = environ,
     };
-    struct catalog_choice choice;
     struct catalog_ask ask = {.optional = config->options.optional};
 
     if (type_of(&options.type, ctx, err) < 0)
@@ -92,7 +93,7 @@ static int run(struct cmd_context *ctx, struct err *err)
         return -1;
     wanted_tell(ctx, &choice);
     options.choice = &choice;
-    options.command = words_of(ctx);
+    options.command = asked.command = words_of(ctx);
     return worker_run(&ctx->status, ctx->arena, &options, err);
 }
 

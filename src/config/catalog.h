@@ -74,6 +74,9 @@ struct catalog_choice {
     struct catalog_want *wants; /* in order, each model once */
     size_t count;
     const char *const *left_out; /* names of optional models that were not taken; ends NULL */
+    /* No model may have more bytes of weights than that, which `most_of` has: ERR_GPU. 0: any. */
+    uint64_t most_bytes;
+    const char *most_of; /* "all usable GPUs together" */
 };
 
 /* Neither a word nor a type: ERR_USAGE with the list of types. */

@@ -201,6 +201,7 @@ int pull_dry_run(struct buf *out, struct arena *a, const struct config *config,
 
     if (pull_setup(&pull, a, config, report, err) < 0)
         return -1;
+    pull.choice = choice;
     buf_addz(out, json ? "{\"models\":[" : "");
     start = out->len;
     for (size_t i = 0; i < choice->count && !stop_wanted(); i++) {

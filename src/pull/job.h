@@ -36,6 +36,7 @@ enum job_state {
 struct pull {
     struct arena *arena;
     const struct config *config;
+    const struct catalog_choice *choice;
     struct report *report;
     const struct clock *clock;
     struct volume volume;

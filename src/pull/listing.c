@@ -1,5 +1,8 @@
 #include "pull/listing.h"
 
+#include "model/weights.h"
+#include "text/num.h"
+
 static struct selection selection_of(const struct job *job)
 {
     const struct config_options *o = &job->pull->config->options;
@@ -52,6 +55,22 @@ static int has_moved(struct job *job, bool *ret_moved, struct err *err)
     return 0;
 }
 
+/* The gate of a worker: what nothing here can hold is not fetched, and not started with. */
+static int check_weights(const struct job *job, struct err *err)
+{
+    const struct catalog_choice *choice = job->pull->choice;
+    uint64_t bytes = weights_bytes(&job->manifest);
+    char have[NUM_TEXT];
+    char need[NUM_TEXT];
+
+    if (choice->most_bytes == 0 || bytes <= choice->most_bytes)
+        return 0;
+    (void)err_set(err, ERR_GPU, "%s: its weights are %s, and %s have %s", job_name(job),
+                  num_format_size(need, bytes), choice->most_of,
+                  num_format_size(have, choice->most_bytes));
+    return err_hint(err, "take a smaller or quantised variant of it, or a host that has more");
+}
+
 int listing_is_complete(struct job *job, bool *ret_complete, struct err *err)
 {
     struct err unfit = {0};
@@ -72,7 +91,7 @@ int listing_is_complete(struct job *job, bool *ret_complete, struct err *err)
         return 0;
     }
     *ret_complete = job->place.layout->complete(&job->place, &job->manifest, job->whole);
-    return 0;
+    return *ret_complete ? check_weights(job, err) : 0;
 }
 
 /* What the store itself knows of the revision: a cache that another program began. */
@@ -116,5 +135,5 @@ int listing_make(struct job *job, struct err *err)
         job->listed = true;
         job->asked = true;
     }
-    return select_files(job, err);
+    return select_files(job, err) < 0 ? -1 : check_weights(job, err);
 }

@@ -97,6 +97,8 @@ static size_t try_round(struct job *jobs, size_t count, uint64_t *ret_again_ms)
             continue;
         if (job_try(&jobs[i], &again_ms, &err) < 0)
             fail_job(&jobs[i], &err);
+        if (err.code == ERR_GPU)
+            return 0;
         if (is_pending(&jobs[i]))
             waiting++;
         if (again_ms < *ret_again_ms)
@@ -115,12 +117,22 @@ static void check_all(struct job *jobs, size_t count)
     }
 }
 
+/* A host that cannot hold one of a worker's models needs none of them. */
+static bool is_refused(const struct job *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].state == JOB_FAILED && jobs[i].err.code == ERR_GPU)
+            return true;
+    }
+    return false;
+}
+
 static void work_all(struct pull *pull, struct job *jobs, size_t count)
 {
     uint64_t again_ms;
 
     check_all(jobs, count);
-    while (!stop_wanted() && try_round(jobs, count, &again_ms) > 0) {
+    while (!stop_wanted() && !is_refused(jobs, count) && try_round(jobs, count, &again_ms) > 0) {
         tell_notices(pull);
         (void)stop_wait_ms(again_ms);
     }
@@ -142,7 +154,7 @@ static int sum_up(struct pull *pull, const struct job *jobs, size_t count, uint6
     for (size_t i = count; i-- > 0;) {
         if (jobs[i].state == JOB_DONE)
             event.models++;
-        else
+        else if (jobs[i].state == JOB_FAILED)
             *err = jobs[i].err;
     }
     event.total = count;
@@ -163,6 +175,7 @@ int pull_run(struct arena *a, const struct config *config, struct report *report
 
     if (pull_setup(&pull, a, config, report, err) < 0)
         return -1;
+    pull.choice = choice;
     for (size_t i = 0; i < count; i++)
         job_init(&jobs[i], &pull, &choice->wants[i]);
     work_all(&pull, jobs, count);

@@ -42,6 +42,7 @@ static const struct names version_1 = {
 struct search {
     struct arena *arena;
     int root;
+    bool all; /* what there is, be it used or not */
     struct read_budget best;
 };
 
@@ -115,6 +116,12 @@ static void bound_by_host(struct search *s)
     uint64_t total = 0;
     uint64_t available = 0;
 
+    if (s->all) {
+        if (read_text(&text, s, "proc/meminfo") && find_line(&total, text, "MemTotal:") &&
+            total <= UINT64_MAX / 1024)
+            bound(s, total * 1024, "the host's memory");
+        return;
+    }
     if (!read_text(&text, s, "proc/meminfo") || !find_line(&total, text, "MemTotal:") ||
         !find_line(&available, text, "MemAvailable:") || total > UINT64_MAX / 1024 ||
         available > UINT64_MAX / 1024) {
@@ -153,7 +160,9 @@ static void bound_by_level(struct search *s, const struct names *names, const ch
     uint64_t number;
     struct str text;
 
-    if (limit >= UNLIMITED_V1 || !read_number(&usage, s, folder, names->usage))
+    if (s->all && limit < UNLIMITED_V1)
+        bound(s, limit, "the cgroup's limit");
+    if (s->all || limit >= UNLIMITED_V1 || !read_number(&usage, s, folder, names->usage))
         return;
     if (read_text(&text, s, str_format(s->arena, "%s/memory.stat", folder))) {
         for (size_t i = 0; i < 2; i++) {
@@ -302,4 +311,15 @@ struct read_budget read_budget_find(int root, uint64_t most)
     bound_by_cgroups(&s, true);
     bound_by_cgroups(&s, false);
     return s.best;
+}
+
+uint64_t read_budget_all(int root)
+{
+    ARENA_SCOPED arena = {0};
+    struct search s = {.arena = &arena, .root = root, .all = true, .best = {.bytes = UINT64_MAX}};
+
+    bound_by_host(&s);
+    bound_by_cgroups(&s, true);
+    bound_by_cgroups(&s, false);
+    return s.best.bytes < UINT64_MAX ? s.best.bytes : 0;
 }

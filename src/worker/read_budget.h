@@ -31,4 +31,10 @@ struct read_budget {
 /* At most `most` bytes (--read-ahead SIZE; UINT64_MAX: auto). root: a descriptor of "/". */
 struct read_budget read_budget_find(int root, uint64_t most);
 
+/*
+ * All memory that a process here can ever have: the least of the host's and of its cgroups' limits.
+ * 0: not known.
+ */
+uint64_t read_budget_all(int root);
+
 #endif

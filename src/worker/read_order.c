@@ -8,17 +8,12 @@
 #include <unistd.h>
 
 #include "layout/ollama_find.h"
+#include "model/weights.h"
 #include "sys/file.h"
 #include "text/glob.h"
 #include "text/vec.h"
 
 #define ENTRIES_MAX ((size_t)100000) /* of one folder */
-
-/* Best first; a folder's first one that matches is the format that its reader takes. */
-static const char *const formats[] = {"*.safetensors", "*.bin", "*.pt", "*.gguf"};
-
-/* What ends like weights and is none. */
-static const char *const no_weights[] = {"training_args.bin", "optimizer.*", "*imatrix*"};
 
 /* Folders that hold the same model once more, for other programs. */
 static const char *const other_folders[] = {"onnx", "openvino", "coreml", "original", "metal"};
@@ -53,7 +48,7 @@ static void take_name(struct names *out, struct arena *a, int dirfd, const char 
         return;
     if (S_ISDIR(st.st_mode) && !MATCHES(other_folders, name))
         vec_push(a, &out->folders, str_dup(a, str_from(name)));
-    if (S_ISREG(st.st_mode) && !MATCHES(no_weights, name))
+    if (S_ISREG(st.st_mode) && weights_in(name))
         vec_push(a, &out->files, str_dup(a, str_from(name)));
 }
 
@@ -120,9 +115,9 @@ static int add_folder(struct read_order *out, struct arena *a, const char *path,
     bool twice = any(names, "model*.safetensors");
     const char *format = NULL;
 
-    for (size_t i = 0; format == NULL && i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (any(names, formats[i]))
-            format = formats[i];
+    for (size_t i = 0; format == NULL && i < WEIGHTS_FORMATS; i++) {
+        if (any(names, weights_formats[i]))
+            format = weights_formats[i];
     }
     for (size_t i = 0; format != NULL && i < names->files.len; i++) {
         const char *name = names->files.at[i];

@@ -1,6 +1,7 @@
 """What GPUs there are, as a driver tells of them that the tests play (test/tools/fake_nvml.c), and whether a worker may start."""
 import json
 import pathlib
+import re
 
 import pytest
 
@@ -162,3 +163,56 @@ def test_the_gate_takes_the_gpus_from_a_file_too(hostler, volume, gpus, tmp_path
     file = tmp_path / "inventory.json"
     file.write_text(gpus(L4, args=["--json"]).stdout)
     assert gated(hostler, volume, tmp_path, "required", {}, "--gpus-from", file).rc == 0
+
+
+TINY = "gpu GPU-0000aaaa-0000-0000-0000-00000000000{} 8.9 4 0 4 NVIDIA Tiny"
+
+
+def filled(hostler, volume, tmp_path, models, origin, engine, env, *command, need="required"):
+    """`hostler run` of a worker type that needs all of models"""
+    config = tmp_path / "hostler.yaml"
+    config.write_text(json.dumps({
+        "models": {f"m{i}": {"source": ref} for i, ref in enumerate(models)},
+        "workers": {"mine": {"models": [f"m{i}" for i in range(len(models))], "engine": engine, "gpu": need}}}))
+    return hostler("run", "--config", config, "--volume", volume, "--worker", "mine", "--ready-cmd", "true", "--",
+                   *(command or ("echo", "served")), hub=origin, env={"HOSTLER_RUNTIME_DIR": tmp_path, **env})
+
+
+def test_weights_that_no_gpu_here_can_hold_are_not_fetched(hostler, volume, played, tmp_path, models, hub):
+    models.small("org/large", weights=9_000_000, shards=2)
+    models.small("org/small", weights=500_000)
+    origin = hub()
+    one, two, three = ([TINY.format(i) for i in range(n)] for n in (1, 2, 3))
+    for gpus in (one, two):
+        got = filled(hostler, volume, tmp_path, ["hf:org/large", "hf:org/small"], origin, "vllm", played(*gpus))
+        assert got.rc == 11 and "served" not in got.stdout
+        assert re.search(r"hf:org/large: its weights are 9\.\d MB, and all usable GPUs together have (4\.2|8\.4) MB",
+                         got.stderr), got.stderr
+        assert "take a smaller or quantised variant of it, or a host that has more" in got.stderr
+    assert origin.bytes_sent("cdn") == 0                     # nor was the small one fetched: nobody here would use it
+    got = filled(hostler, volume, tmp_path, ["hf:org/large", "hf:org/small"], origin, "vllm", played(*three))
+    assert got.rc == 0 and "served" in got.stdout, got.stderr
+    got = filled(hostler, volume, tmp_path, ["hf:org/large"], origin, "vllm", played(*one))
+    assert got.rc == 11 and "served" not in got.stdout  # what is there already cannot be served either
+    got = filled(hostler, volume, tmp_path, ["hf:org/large"], origin, "ollama", played(*one))
+    assert got.rc == 0, got.stderr                      # which leaves on the host what GPUs cannot take
+
+
+def test_who_shares_memory_between_gpus_is_told_of_a_small_dev_shm(hostler, volume, played, tmp_path, models, hub,
+                                                                   mount_namespace):
+    models.small("org/small", weights=500_000)
+    origin, env = hub(), played(L4)
+    script = 'mount -t tmpfs -o size=64m none /dev/shm || exit 99; exec "$@"'
+    config = tmp_path / "hostler.yaml"
+    config.write_text(json.dumps({"models": {"m0": {"source": "hf:org/small"}},
+                                  "workers": {"mine": {"models": ["m0"], "engine": "vllm", "gpu": "required"}}}))
+
+    def warned(*words):
+        got = hostler("run", "--config", config, "--volume", volume, "--worker", "mine", "--ready-cmd", "true", "--",
+                      "echo", *words, hub=origin, env={"HOSTLER_RUNTIME_DIR": tmp_path, **env},
+                      wrap=[*mount_namespace, "sh", "-c", script, "sh"])
+        assert got.rc == 0, got.stderr
+        return "/dev/shm, which has 67.1 MB" in got.stdout
+
+    assert warned("--tensor-parallel-size", "2") and warned("-tp=4")
+    assert not warned("--tensor-parallel-size", "1") and not warned("-tp=many") and not warned("-tp")

@@ -8,8 +8,8 @@
 #define GIB ((uint64_t)1 << 30)
 #define MIB ((uint64_t)1 << 20)
 
-/* A recorded tree: pairs of a path and its text; ends NULL. */
-static uint64_t budget_of(void **state, const char *const *tree, uint64_t most)
+/* A recorded tree: pairs of a path and its text; ends NULL. Gives a descriptor of it. */
+static int plant(void **state, const char *const *tree)
 {
     struct scratch *s = *state;
     const char *folder = str_format(&s->arena, "tree%p", (const void *)tree);
@@ -24,8 +24,21 @@ static uint64_t budget_of(void **state, const char *const *tree, uint64_t most)
         FD_SCOPED fd = file_open(s->fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0644, &s->err);
         assert_int_equal(file_write_all(fd, str_from(tree[1]), path, &s->err), 0);
     }
-    FD_SCOPED root = file_open_dir(s->fd, folder, &s->err);
+    return file_open_dir(s->fd, folder, &s->err);
+}
+
+static uint64_t budget_of(void **state, const char *const *tree, uint64_t most)
+{
+    FD_SCOPED root = plant(state, tree);
+
     return read_budget_find(root, most).bytes;
+}
+
+static uint64_t all_of(void **state, const char *const *tree)
+{
+    FD_SCOPED root = plant(state, tree);
+
+    return read_budget_all(root);
 }
 
 #define MEMINFO_32G \
@@ -49,6 +62,25 @@ static void the_host_keeps_an_eighth(void **state)
     assert_int_equal(budget_of(state, tree, UINT64_MAX), 20 * GIB);
     assert_int_equal(budget_of(state, tree, 3 * GIB), 3 * GIB);
     assert_int_equal(budget_of(state, tree, 0), 0);
+}
+
+static void all_memory_is_that_of_the_host_or_the_cgroup_s_limit(void **state)
+{
+    const char *const host[] = {"proc/meminfo", MEMINFO_32G, NULL};
+    const char *const none[] = {"proc/other", "", NULL};
+    const char *const bounded[] = {"proc/meminfo",
+                                   MEMINFO_32G,
+                                   "proc/self/mountinfo",
+                                   v2_mount,
+                                   "proc/self/cgroup",
+                                   "0::/job\n",
+                                   "sys/fs/cgroup/job/memory.max",
+                                   "12884901888\n",
+                                   NULL};
+
+    assert_int_equal(all_of(state, host), 32 * GIB);
+    assert_int_equal(all_of(state, none), 0);
+    assert_int_equal(all_of(state, bounded), 12 * GIB);
 }
 
 static void without_meminfo_nothing_is_read(void **state)
@@ -171,17 +203,15 @@ static void hostile_numbers_bound_nothing_or_all(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_host_keeps_an_eighth, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(without_meminfo_nothing_is_read, scratch_setup,
-                                        scratch_teardown),
-        cmocka_unit_test_setup_teardown(the_limit_of_a_cgroup_counts_and_its_clean_cache_is_free,
-                                        scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(the_narrowest_cgroup_on_the_way_up_decides, scratch_setup,
-                                        scratch_teardown),
-        cmocka_unit_test_setup_teardown(version_1_is_understood, scratch_setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(hostile_numbers_bound_nothing_or_all, scratch_setup,
-                                        scratch_teardown),
+        TEST(the_host_keeps_an_eighth),
+        TEST(all_memory_is_that_of_the_host_or_the_cgroup_s_limit),
+        TEST(without_meminfo_nothing_is_read),
+        TEST(the_limit_of_a_cgroup_counts_and_its_clean_cache_is_free),
+        TEST(the_narrowest_cgroup_on_the_way_up_decides),
+        TEST(version_1_is_understood),
+        TEST(hostile_numbers_bound_nothing_or_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
