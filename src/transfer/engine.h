@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "transfer/curl.h"
+#include "transfer/fit.h"
 #include "transfer/out.h"
 #include "transfer/pace.h"
 #include "transfer/pool.h"
@@ -192,6 +193,7 @@ struct transfer {
     struct host *hosts;
     struct conn conns[ENGINE_CONNS];
     struct rate rate;
+    struct fit fit; /* of requests into memory */
     bool throttled; /* it held something up since the pace was looked at */
     uint32_t random;
     uint64_t now_ms; /* when this turn of its loop began */

@@ -101,6 +101,16 @@ static void read_results(struct transfer *t)
     }
 }
 
+/* Sleeps until something happens, and counts how long because all connections want a chunk. */
+static void sleep_ms(struct transfer *t, uint64_t wait_ms, bool full)
+{
+    uint64_t from_ms = engine_now(t);
+
+    (void)t->curl->multi_poll(t->multi, NULL, 0, (int)wait_ms, NULL);
+    if (full)
+        fit_waited(&t->fit, engine_now(t) - from_ms);
+}
+
 void *engine_loop(void *ctx)
 {
     struct transfer *t = ctx;
@@ -109,6 +119,7 @@ void *engine_loop(void *ctx)
     engine_lock(t);
     while (!t->quit) {
         uint64_t wait_ms;
+        bool full;
 
         t->now_ms = engine_now(t);
         t->news = false;
@@ -124,9 +135,10 @@ void *engine_loop(void *ctx)
         engine_lock(t);
         wait_ms = t->news ? 0 : schedule_wait_ms(t);
         t->sleeping = wait_ms > 0;
+        full = t->busy > 0 && t->starved == t->busy;
         engine_unlock(t);
         if (wait_ms > 0)
-            (void)t->curl->multi_poll(t->multi, NULL, 0, (int)wait_ms, NULL);
+            sleep_ms(t, wait_ms, full);
         engine_lock(t);
         t->sleeping = false;
     }

@@ -111,11 +111,16 @@ static struct conn *free_conn(struct transfer *t)
     return NULL;
 }
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* How much one request asks for: towards the end less, so that all connections end together. */
 static uint64_t request_size(const struct file *f)
 {
     uint64_t share = f->ranges.missing / (2 * (uint64_t)f->host->pace->allowed);
-    uint64_t bytes = share < f->host->request_bytes ? share : f->host->request_bytes;
+    uint64_t bytes = min_u64(share, min_u64(f->host->request_bytes, f->t->fit.bytes));
 
     return bytes < RANGE_LEAST ? RANGE_LEAST : bytes - bytes % POOL_CHUNK;
 }
@@ -355,6 +360,7 @@ void schedule_ticks(struct transfer *t)
     disk_kick_all(t);
     engine_unlock(t);
     tick_bps(t, now_ms);
+    fit_tick(&t->fit, now_ms);
     if (t->tick_every_ms < TICK_MS || now_ms - t->pace_ms >= PACE_TICK_MS) {
         t->pace_ms = now_ms;
         tick_pace(t, now_ms);

@@ -118,6 +118,7 @@ struct transfer *transfer_new(const struct net_config *net, struct err *err)
     t->write.last = &t->write.first;
     t->random = (uint32_t)clock_unix_ms(net->clock) | 1;
     rate_init(&t->rate, t->net.limit_rate_bps, engine_now(t));
+    fit_init(&t->fit, ENGINE_REQUEST_MIN, ENGINE_REQUEST_MAX, engine_now(t));
     t->now_ms = t->bps_ms = t->pace_ms = t->tick_ms = engine_now(t);
     t->tick_every_ms = PACE_QUICK_TICK_MS;
     init_sync(t);
