@@ -69,6 +69,8 @@ struct config_options {
     /* status */
     bool live, ready;
     /* gpus and run */
+    bool preload;
+    const char *events;    /* --events; NULL: nowhere */
     const char *gpus_from; /* NULL: this host is looked at */
     uint64_t gpu_timeout_ms;
     /* coordinator; NULL texts: not named */

@@ -38,6 +38,7 @@ void config_report(struct report_options *out, const struct config *config)
     out->level = config->log_level;
     out->json_log = config->log_json;
     out->json_events = config->options.json && !config->options.dry_run;
+    out->events = config->options.events;
     out->quiet = config->options.quiet;
     out->progress = config->options.progress;
     out->debug = config->options.debug.at;

@@ -347,7 +347,10 @@ static void json_body(struct buf *b, const struct report_event *e)
         break;
     case REPORT_DONE: json_done(b, e); break;
     case REPORT_FAILED: json_failed(b, e->err); break;
-    case REPORT_NOTE: json_text(b, "message", e->text); break;
+    case REPORT_NOTE:
+        json_text(b, "state", e->worker);
+        json_text(b, "message", e->text);
+        break;
     case REPORT_KINDS: break;
     }
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "report/bars.h"
 #include "report/line.h"
 #include "report/sink.h"
+#include "text/num.h"
 #include "text/vec.h"
 
 /* A progress line of one model comes no more often than this. */
@@ -34,6 +36,7 @@ struct report {
     struct sink out;
     struct sink err;
     struct sink file;
+    struct sink events;
     struct bars *bars; /* NULL: none */
     VEC(struct told) told;
     report_watch *watch; /* NULL: nobody */
@@ -61,6 +64,30 @@ static void open_log_file(struct report *r)
                     r->options.log_file, strerror_r(errno, reason, sizeof(reason)));
 }
 
+/* A descriptor that CMD shall not have, too. */
+static struct sink events_fd(const char *number)
+{
+    struct err ignored;
+    uint64_t fd;
+
+    if (num_parse_u64(&fd, str_from(number), INT_MAX, &ignored) < 0 ||
+        fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+        return sink_of(-1);
+    return sink_of((int)fd);
+}
+
+static void open_events(struct report *r)
+{
+    const char *where = r->options.events;
+    char reason[128];
+
+    errno = EBADF;
+    r->events = strncmp(where, "fd:", 3) == 0 ? events_fd(where + 3) : sink_open(where);
+    if (r->events.fd < 0)
+        report_note(r, REPORT_WARN, "events", NULL, "--events %s cannot be written: %s", where,
+                    strerror_r(errno, reason, sizeof(reason)));
+}
+
 struct report *report_new(struct arena *a, const struct report_options *options)
 {
     struct report *r = arena_new(a, struct report);
@@ -69,11 +96,13 @@ struct report *report_new(struct arena *a, const struct report_options *options)
     r->arena = a;
     r->out = sink_of(options->out_fd);
     r->err = sink_of(options->err_fd);
-    r->file = sink_of(-1);
+    r->file = r->events = sink_of(-1);
     if (wants_bars(options, &r->err))
         r->bars = bars_new(a, options->clock, options->err_fd, options->columns);
     if (options->log_file != NULL)
         open_log_file(r);
+    if (options->events != NULL)
+        open_events(r);
     return r;
 }
 
@@ -240,7 +269,9 @@ static void write_event(struct report *r, const struct report_event *e, uint64_t
         return;
     b = buf_new(&r->scratch, JSON_LINE_MAX);
     line_json_event(&b, e, unix_ms);
-    write_beside_bars(r, &r->out, buf_str(&b));
+    if (r->options.json_events)
+        write_beside_bars(r, &r->out, buf_str(&b));
+    sink_write(&r->events, buf_str(&b));
 }
 
 void report_emit(struct report *r, const struct report_event *event)
@@ -258,7 +289,7 @@ void report_emit(struct report *r, const struct report_event *event)
     write_log(r, event, unix_ms);
     if (event->kind == REPORT_FAILED)
         write_error(r, event->err);
-    if (r->options.json_events)
+    if (r->options.json_events || r->events.fd >= 0)
         write_event(r, event, unix_ms);
     if (r->bars != NULL) {
         frame = buf_new(&r->scratch, BARS_FRAME_MAX);
@@ -301,6 +332,7 @@ void report_free(struct report **r)
         return;
     report_pause(*r);
     sink_close(&(*r)->file);
+    sink_close(&(*r)->events);
     arena_free(&(*r)->scratch);
     *r = NULL;
 }

@@ -44,6 +44,7 @@ struct report_options {
     bool json_log;      /* LOG_FORMAT=json */
     bool log_to_stdout; /* commands without data: run, coordinator, download-models.sh */
     bool json_events;   /* --json: events as lines on stdout */
+    const char *events; /* --events: events as lines there, "FILE" or "fd:N"; NULL: nowhere */
     bool quiet;         /* -q: errors and the data only */
     enum report_progress_mode progress;
     const char *log_file; /* NULL: none */
@@ -97,7 +98,8 @@ struct report_event {
     const struct report_part *parts;
     size_t part_count;
     const struct err *err;
-    const char *state; /* NOTE: what the model is in now, a word of fleet/state.h */
+    const char *state;  /* NOTE: what the model is in now, a word of fleet/state.h */
+    const char *worker; /* NOTE: what the worker is in now, the same */
 };
 
 struct report;

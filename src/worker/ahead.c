@@ -10,13 +10,28 @@
 #include "worker/read_budget.h"
 #include "worker/read_order.h"
 
+static int order_of_ollama(struct read_order *out, struct arena *a, const struct config *config,
+                           const struct catalog_want *want, struct err *err)
+{
+    struct layout_config look = config->layout;
+    struct volume volume;
+    int r;
+
+    if (volume_open(&volume, a, config->volume_path, false, err) < 0)
+        return -1;
+    look.volume = &volume;
+    r = read_order_ollama(out, a, &look, &want->ref, err);
+    volume_close(&volume);
+    return r;
+}
+
 static int order_of(struct read_order *out, struct arena *a, const struct config *config,
                     const struct catalog_want *want, struct err *err)
 {
     const char *path;
 
     if (strcmp(want->ref.source, "ollama") == 0)
-        return read_order_ollama(out, a, &config->layout, &want->ref, err);
+        return order_of_ollama(out, a, config, want, err);
     path = model_path(a, config, want, err);
     return path == NULL ? -1 : read_order_folder(out, a, path, err);
 }

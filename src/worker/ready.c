@@ -132,6 +132,8 @@ static int add_ollama(struct making *m, struct err *err)
     }
     vec_push(m->arena, &names, NULL);
     check.names = names.at;
+    if (m->config->options.preload)
+        check.preload_ms = m->config->options.start_timeout_ms;
     vec_push(m->arena, &m->checks, check);
     return check_url(m->arena, check.url, "the address of ollama (OLLAMA_HOST)", err);
 }

@@ -3,7 +3,8 @@
  * names (--ready-http, --ready-tcp, --ready-cmd), else what is known of the kind of engine.
  *
  *     vllm      /health answers, then /v1/models lists what --served-model-name or the model is
- *     ollama    /api/tags lists every model of Ollama that the worker has
+ *     ollama    /api/tags lists every model of Ollama that the worker has; with --preload each of
+ *               them has been loaded, too
  *     others    ready when they have started
  *
  * Addresses are this host's own: a port from the command's --port and --host, or OLLAMA_HOST.
@@ -27,6 +28,7 @@ struct ready_check {
     uint16_t port;            /* TCP */
     char *const *argv;        /* CMD */
     const char *const *names; /* VLLM, OLLAMA: that must be listed; ends NULL */
+    uint64_t preload_ms;      /* OLLAMA: each is loaded, which may take so long; 0: none is */
 };
 
 struct ready_checks {
@@ -50,7 +52,8 @@ int ready_checks_of(struct ready_checks *out, struct arena *a, const struct conf
 struct http_client;
 
 /*
- * One try of one check, at most a few seconds. 0: it holds. -1: not yet, and err says why.
+ * One try of one check, at most a few seconds, but for loading. 0: it holds. -1: not yet, and err
+ * says why.
  */
 int ready_try(const struct ready_check *check, struct arena *a, struct http_client *client,
               char *const *variables, struct err *err) MUST_CHECK;

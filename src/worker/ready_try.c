@@ -12,6 +12,7 @@
 #include "json/json.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
+#include "text/buf.h"
 #include "transfer/http.h"
 #include "worker/ready.h"
 
@@ -76,6 +77,57 @@ static int try_list(const struct ready_check *check, struct arena *a, struct htt
         return err_set(err, ERR_NET, "%s does not list %s yet", url, check->names[i]);
     }
     json_free(&doc);
+    return 0;
+}
+
+static int post(struct http_answer *out, struct arena *a, struct http_client *client,
+                const struct ready_check *check, const char *path, const char *name,
+                struct err *err)
+{
+    struct buf body = buf_new(a, BODY_MAX);
+    struct http_request request = {.method = "POST",
+                                   .body_limit = BODY_MAX,
+                                   .named_by_operator = true,
+                                   .once = true,
+                                   .first_byte_ms = check->preload_ms};
+
+    buf_addc(&body, '{');
+    json_put_member(&body, "model", str_from(name));
+    buf_addc(&body, '}');
+    request.json = buf_str(&body);
+    if (url_parse(&request.url, a, str_from(str_format(a, "%s%s", check->url, path)), err) < 0)
+        return -1;
+    return http_get(out, a, client, &request, err);
+}
+
+/* Models that only embed refuse to generate, be it nothing. */
+static int load(const struct ready_check *check, struct arena *a, struct http_client *client,
+                const char *name, struct err *err)
+{
+    struct http_answer answer;
+
+    if (post(&answer, a, client, check, "/api/generate", name, err) < 0)
+        return -1;
+    if (answer.status == 400 &&
+        strstr(str_dup(a, answer.body), "does not support generate") != NULL &&
+        post(&answer, a, client, check, "/api/embed", name, err) < 0)
+        return -1;
+    if (answer.status == 200)
+        return 0;
+    return err_set(err, ERR_NET, "%s cannot load %s: it answers with status %d: %.*s", check->url,
+                   name, answer.status, answer.body.len < 200 ? (int)answer.body.len : 200,
+                   answer.body.ptr);
+}
+
+static int try_ollama(const struct ready_check *check, struct arena *a, struct http_client *client,
+                      struct err *err)
+{
+    if (try_list(check, a, client, "/api/tags", "models", err) < 0)
+        return -1;
+    for (size_t i = 0; check->preload_ms > 0 && check->names[i] != NULL; i++) {
+        if (load(check, a, client, check->names[i], err) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -175,7 +227,7 @@ int ready_try(const struct ready_check *check, struct arena *a, struct http_clie
     case READY_TCP: return try_tcp(check->port, err);
     case READY_CMD: return try_command(check->argv, variables, err);
     case READY_VLLM: return try_vllm(check, a, client, err);
-    case READY_OLLAMA: return try_list(check, a, client, "/api/tags", "models", err);
+    case READY_OLLAMA: return try_ollama(check, a, client, err);
     }
     return -1;
 }

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from conftest import SLOW, hostler_binary
-from volume import assert_complete, claimed_bytes, wait_until
+from volume import Ollama, assert_complete, claimed_bytes, wait_until
 
 ENGINE = pathlib.Path(__file__).parents[1] / "tools" / "engine.py"
 REPO = "org/tiny"
@@ -207,6 +207,31 @@ def test_a_stop_during_the_download_ends_it_and_the_next_run_goes_on(worker, mod
     assert_complete(volume, REPO, models.files(REPO))
 
 
+# ------------------------------------------------------------------ events
+
+@pytest.mark.parametrize("by_fd", [False, True])
+def test_events_of_pull_and_worker_go_where_they_are_wanted(worker, models, hub, tmp_path, by_fd):
+    models.small(REPO)
+    events = tmp_path / "events.jsonl"
+    with open(events, "w") as file:
+        where = f"fd:{file.fileno()}" if by_fd else events
+        got = worker("sh", "-c", "ls -l /proc/self/fd", models=[f"hf:{REPO}"], hub=hub(), options=["--events", where],
+                     pass_fds=[file.fileno()] if by_fd else []).finish()
+    assert got.rc == 0, got.stderr
+    assert "events.jsonl" not in got.stdout             # CMD has none of it
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+    assert [e["state"] for e in told if e["event"] == "state"] == moves(got)
+    assert {"start", "file", "published", "done"} <= {e["event"] for e in told}
+    assert "{" not in got.stdout
+
+
+@pytest.mark.parametrize("where", ["fd:77", "fd:x", "/nowhere/events"])
+def test_events_that_cannot_be_written_are_a_warning(worker, where):
+    got = worker("echo", "served", options=["--events", where]).finish()
+    assert got.rc == 0 and "served" in got.stdout
+    assert f"--events {where} cannot be written: " in got.stdout
+
+
 # ------------------------------------------------------------------ models
 
 def users(hostler, volume):
@@ -248,7 +273,6 @@ def test_a_volume_that_cannot_be_written_cannot_be_marked_and_serves_all_the_sam
     got = worker("echo", "served", models=[f"hf:{REPO}"], hub=origin).finish()
     assert got.rc == 0 and "served" in got.stdout
     assert "the models cannot be marked in use on the volume: " in got.stdout
-
 
 
 def test_paths_and_names_stand_in_the_command(worker, models, hub, volume):
@@ -338,6 +362,24 @@ def test_ollama_beside_the_command_is_awaited_and_ended_last(worker, port, tmp_p
     assert child.finish().rc == 143
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", port))
+
+
+def test_ollama_has_loaded_the_models_before_it_counts_as_ready(worker, registry, front, volume, port, tmp_path):
+    source = Ollama(registry, front)
+    source.make("org/o", 9_000_000, 2, seed=2)
+    source.serve()
+    ollama = tmp_path / "ollama"
+    tags = "org/o:latest,org/o:twin"
+    ollama.write_text(f"#!/bin/sh\nexec {sys.executable} {ENGINE} --port {port} --tags {tags} --embeds org/o:twin\n")
+    ollama.chmod(0o755)
+    child = worker(ollama, "serve", models=["ollama:org/o", "ollama:org/o:twin"], engine="ollama",
+                   options=["--preload"],
+                   env={"OLLAMA_HOST": f"127.0.0.1:{port}", "OLLAMA_REGISTRY": source.origin.url})
+    wait_for(child, "launching -> running")
+    loaded = re.findall(r"loaded (\S+) (\S+)", child.out.text.split("launching -> running")[0])
+    assert loaded == [("org/o:latest", "/api/generate"), ("org/o:twin", "/api/embed")]
+    child.signal(signal.SIGTERM)
+    assert child.finish().rc == 143
 
 
 def test_a_server_beside_it_that_dies_ends_the_command(worker):

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """A small engine: listens, and after a while is ready. Speaks as much of vLLM and Ollama as a probe asks for.
 
-    engine.py [serve] [PATH] [--port N] [--served-model-name NAME...] [--fails N] [--tags NAME,...] [--mark FILE]
+    engine.py [serve] [PATH] [--port N] [--served-model-name NAME...] [--fails N] [--tags NAME,...]
+              [--embeds NAME,...] [--mark FILE]
 
-The first N requests get 503; the names are listed only from then on. SIGUSR1 is noted in FILE.
+The first N requests get 503; the names are listed only from then on. Loading a model says so on stdout; those of --embeds
+cannot generate. SIGUSR1 is noted in FILE.
 """
 import argparse
 import http.server
@@ -18,6 +20,7 @@ def main():
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--served-model-name", nargs="*", default=[])
     parser.add_argument("--tags", default="")
+    parser.add_argument("--embeds", default="")
     parser.add_argument("--fails", type=int, default=0)
     parser.add_argument("--mark")
     options = parser.parse_args()
@@ -28,8 +31,20 @@ def main():
             left[0] -= 1
             answers = {"/health": {}, "/v1/models": {"data": [{"id": name} for name in options.served_model_name]},
                        "/api/tags": {"models": [{"name": name} for name in options.tags.split(",")]}}
-            body = json.dumps(answers.get(self.path, {})).encode()
-            self.send_response(503 if left[0] >= 0 else 200 if self.path in answers else 404)
+            self.answer(503 if left[0] >= 0 else 200 if self.path in answers else 404, answers.get(self.path, {}))
+
+        def do_POST(self):
+            name = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["model"]
+            if name not in options.tags.split(","):
+                return self.answer(404, {"error": f"model '{name}' not found"})
+            if self.path == "/api/generate" and name in options.embeds.split(","):
+                return self.answer(400, {"error": f'"{name}" does not support generate'})
+            print("loaded", name, self.path, flush=True)
+            self.answer(200, {"done": True})
+
+        def answer(self, status, document):
+            body = json.dumps(document).encode()
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
