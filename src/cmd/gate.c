@@ -118,7 +118,20 @@ static void look_at_shm(struct report *report, const struct catalog_worker *type
                 (uintmax_t)n, num_format_size(size, (uint64_t)shm.f_blocks * shm.f_frsize));
 }
 
-int gate_check(void *ctx, struct arena *a, const struct config *config,
+static struct str write_gpus(struct arena *a, const struct gpu_inventory *inventory)
+{
+    struct buf out = buf_new(a, INVENTORY_MAX);
+
+    buf_addc(&out, '[');
+    for (size_t i = 0; i < inventory->count; i++) {
+        buf_addz(&out, i > 0 ? "," : "");
+        inventory_write_gpu(&out, &inventory->gpus[i]);
+    }
+    buf_addc(&out, ']');
+    return buf_str(&out);
+}
+
+int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct config *config,
                const struct catalog_worker *type, struct report *report, struct err *err)
 {
     const struct gpu_ask ask = {
@@ -135,6 +148,7 @@ int gate_check(void *ctx, struct arena *a, const struct config *config,
 
     if (gpu_gate_looks(&ask) && take_inventory(&inventory, a, config, err) < 0)
         return -1;
+    *ret_gpus = write_gpus(a, &inventory);
     gpu_gate(&verdict, a, &inventory, &ask);
     if (verdict.result == GPU_GATE_REFUSE)
         return gpu_gate_refuse(&verdict, err);

@@ -12,7 +12,7 @@ struct gate {
 };
 
 /* Fits struct worker_gate; ctx is a struct gate. */
-int gate_check(void *ctx, struct arena *a, const struct config *config,
+int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct config *config,
                const struct catalog_worker *type, struct report *report,
                struct err *err) MUST_CHECK;
 

@@ -70,6 +70,7 @@ struct config_options {
     bool live, ready;
     /* gpus and run */
     bool preload;
+    const char *advertise; /* NULL: nowhere */
     const char *events;    /* --events; NULL: nowhere */
     const char *gpus_from; /* NULL: this host is looked at */
     uint64_t gpu_timeout_ms;

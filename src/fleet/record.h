@@ -106,6 +106,29 @@ int fleet_record_check(const struct fleet_record *record, struct err *err) MUST_
 /* The members, without braces, as a registration sends them. */
 void fleet_record_put(struct buf *out, const struct fleet_record *record);
 
+/* The members by themselves: the bits of a set, in the order in which they are written. */
+enum fleet_member {
+    FLEET_ID = 1,
+    FLEET_INSTANCE = 2,
+    FLEET_TYPE = 4,
+    FLEET_HOST = 8,
+    FLEET_VERSION = 16,
+    FLEET_STATE = 32,
+    FLEET_REASON = 64,
+    FLEET_MODELS = 128,
+    FLEET_URL = 256,
+    FLEET_LABELS = 512,
+    FLEET_GPUS = 1024,
+    FLEET_PROGRESS = 2048,
+    FLEET_ALL = 4095,
+};
+
+/* Only those of the set, as a report has what changed. */
+void fleet_record_put_some(struct buf *out, const struct fleet_record *record, unsigned members);
+
+/* The set of those that differ. */
+unsigned fleet_record_changes(const struct fleet_record *a, const struct fleet_record *b);
+
 /* A deep copy takes fleet_record_bytes() of one arena block at most. */
 size_t fleet_record_bytes(const struct fleet_record *record);
 void fleet_record_copy(struct fleet_record *out, struct arena *a,

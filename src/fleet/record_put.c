@@ -31,20 +31,8 @@ static void put_labels(struct buf *out, const struct fleet_record *r)
     buf_addc(out, '}');
 }
 
-static void put_members(struct buf *out, const struct fleet_record *r, const char *state)
+static void put_progress(struct buf *out, const struct fleet_record *r)
 {
-    put_text(out, "id", r->id);
-    put_text(out, "instance", r->instance);
-    put_text(out, "type", r->type);
-    put_text(out, "host", r->host);
-    put_text(out, "version", r->version);
-    put_text(out, "state", state);
-    put_text(out, "reason", r->reason);
-    put_models(out, r);
-    put_text(out, "url", r->url);
-    put_labels(out, r);
-    json_put_key(out, "gpus");
-    buf_add(out, r->gpus);
     json_put_key(out, "progress");
     buf_addc(out, '{');
     json_put_member_u64(out, "bytes", r->progress.bytes);
@@ -53,9 +41,53 @@ static void put_members(struct buf *out, const struct fleet_record *r, const cha
     buf_addc(out, '}');
 }
 
+static void put_gpus(struct buf *out, const struct fleet_record *r)
+{
+    json_put_key(out, "gpus");
+    buf_add(out, r->gpus);
+}
+
+static void put_members(struct buf *out, const struct fleet_record *r, const char *state,
+                        unsigned members)
+{
+    const struct {
+        enum fleet_member member;
+        const char *key;
+        const char *text;
+        void (*put)(struct buf *out, const struct fleet_record *r); /* NULL: it is a text */
+    } all[] = {
+        {FLEET_ID, "id", r->id, NULL},
+        {FLEET_INSTANCE, "instance", r->instance, NULL},
+        {FLEET_TYPE, "type", r->type, NULL},
+        {FLEET_HOST, "host", r->host, NULL},
+        {FLEET_VERSION, "version", r->version, NULL},
+        {FLEET_STATE, "state", state, NULL},
+        {FLEET_REASON, "reason", r->reason, NULL},
+        {FLEET_MODELS, NULL, NULL, put_models},
+        {FLEET_URL, "url", r->url, NULL},
+        {FLEET_LABELS, NULL, NULL, put_labels},
+        {FLEET_GPUS, NULL, NULL, put_gpus},
+        {FLEET_PROGRESS, NULL, NULL, put_progress},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if ((members & all[i].member) == 0)
+            continue;
+        if (all[i].put != NULL)
+            all[i].put(out, r);
+        else
+            put_text(out, all[i].key, all[i].text);
+    }
+}
+
 void fleet_record_put(struct buf *out, const struct fleet_record *record)
 {
-    put_members(out, record, fleet_state_name(record->state));
+    fleet_record_put_some(out, record, FLEET_ALL);
+}
+
+void fleet_record_put_some(struct buf *out, const struct fleet_record *record, unsigned members)
+{
+    put_members(out, record, fleet_state_name(record->state), members);
 }
 
 /* Text, its end, and what an arena may lose to keep its places aligned. */
@@ -69,7 +101,7 @@ void fleet_listed_put(struct buf *out, const struct fleet_listed *listed)
     char since[CLOCK_TEXT];
 
     buf_addc(out, '{');
-    put_members(out, &listed->record, fleet_listed_state(listed));
+    put_members(out, &listed->record, fleet_listed_state(listed), FLEET_ALL);
     put_text(out, "since", clock_format_unix_ms(since, listed->since_unix_ms));
     json_put_member_u64(out, "last_beat_s", listed->last_beat_s);
     buf_addc(out, '}');

@@ -51,6 +51,11 @@ struct http_request {
     bool named_by_operator;
     bool once;              /* one try, and any status is an answer; the caller has the patience */
     uint64_t first_byte_ms; /* 0: as the net_config says */
+    /*
+     * Readable: the request ends with ERR_INTERRUPTED, in place of the wish to stop of the whole
+     * process, for who still has something to tell then. 0: as the process stops.
+     */
+    int interrupt_fd;
 };
 
 /*

@@ -22,6 +22,7 @@ struct http_client {
     struct buf body;
     size_t body_limit;
     uint64_t first_byte_ms;
+    int interrupt_fd;           /* 0: none */
     struct http_stream *stream; /* NULL: the body is kept */
     struct lines lines;
     int verdict; /* of on_line; what it set is in line_err */

@@ -221,9 +221,11 @@ static void end_command(struct supervisor *s, const struct supervised *command)
 /* The living descendants, without the servers of --with and what is theirs. */
 static struct family left_behind(const struct supervisor *s, struct arena *a)
 {
-    pid_t *spared = arena_array(a, pid_t, s->count + 1);
+    pid_t *spared = arena_array(a, pid_t, s->count + 2);
     size_t count = 0;
 
+    if (s->spared > 0)
+        spared[count++] = s->spared;
     for (size_t i = 0; i + 1 < s->count; i++) {
         if (s->commands[i].pid > 0)
             spared[count++] = s->commands[i].pid;

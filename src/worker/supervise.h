@@ -40,6 +40,7 @@ struct supervisor {
     char *const *variables;
     struct supervised *commands; /* CMD is the last one; those of --with come before */
     size_t count;
+    pid_t spared; /* a process of ours that is none of theirs; 0: none */
     /* its own */
     struct child_birth birth;
     struct terminal terminal;

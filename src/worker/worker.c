@@ -14,6 +14,7 @@
 #include "worker/in_use.h"
 #include "worker/log.h"
 #include "worker/notify.h"
+#include "worker/registrar.h"
 #include "worker/restart.h"
 #include "worker/status.h"
 #include "worker/substitute.h"
@@ -32,6 +33,7 @@ struct worker {
     struct restart restart;
     struct ahead ahead;
     struct in_use in_use;
+    struct registrar registrar;
     char why[NEWS_REASON];
 };
 
@@ -89,6 +91,8 @@ static void open_observers(struct worker *w)
         w->status.status.model_count = w->o->choice->count;
         news_add(&w->news, status_observe, &w->status);
     }
+    if (w->registrar.pid > 0)
+        news_add(&w->news, registrar_observe, &w->registrar);
     notify_open(&w->notify, w->o->variables, w->o->clock);
     news_add(&w->news, notify_observe, &w->notify);
     /* Last: whoever reads of a move in the log finds it in the status, too. */
@@ -317,12 +321,16 @@ static int supervise(int *ret_status, struct worker *w, struct err *err)
 static int prepare(struct worker *w, struct err *err)
 {
     const struct worker_options *o = w->o;
+    struct str gpus;
 
     news_move(&w->news, FLEET_GATING, NULL);
-    if (gate_pass(o->gate, w->arena, o->config, o->type, o->report, err) < 0 ||
-        fill_volume(w->arena, o->config, o->report, o->choice, &w->news, err) < 0 ||
+    if (gate_pass(o->gate, &gpus, w->arena, o->config, o->type, o->report, err) < 0)
+        return -1;
+    registrar_gpus(&w->registrar, gpus);
+    if (fill_volume(w->arena, o->config, o->report, o->choice, &w->news, err) < 0 ||
         make_commands(w, true, err) < 0)
         return -1;
+    registrar_models(&w->registrar, w->arena, o->config, o->choice);
     in_use_begin(&w->in_use, w->arena, o->config, o->report, o->choice);
     news_add(&w->news, in_use_observe, &w->in_use);
     w->supervisor.variables = environment_for_child(w->arena, o->variables, o->config);
@@ -345,8 +353,15 @@ int worker_run(int *ret_status, struct arena *a, const struct worker_options *op
     int r;
 
     w.supervisor.news = &w.news;
-    if (make_commands(&w, false, err) < 0)
+    if (make_commands(&w, false, err) < 0 ||
+        registrar_open(&w.registrar, a,
+                       &(struct registrar_of){.config = options->config,
+                                              .report = options->report,
+                                              .type = options->type,
+                                              .choice = options->choice},
+                       err) < 0)
         return -1;
+    w.supervisor.spared = w.registrar.pid;
     news_init(&w.news, options->clock);
     open_observers(&w);
     warn_of_path_as_name(&w);
@@ -357,6 +372,7 @@ int worker_run(int *ret_status, struct arena *a, const struct worker_options *op
         conclude(&w, err->code == ERR_INTERRUPTED ? FLEET_STOPPED : FLEET_FAILED, err->msg);
     supervisor_done(&w.supervisor);
     in_use_end(&w.in_use);
+    registrar_close(&w.registrar);
     notify_close(&w.notify);
     status_keep_done(&w.status);
     news_done(&w.news);

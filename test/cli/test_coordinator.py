@@ -12,8 +12,8 @@ LISTENING = r"Listening on (https?://[^ ,]+),"
 
 
 class Coordinator:
-    def __init__(self, hostler, data, *args):
-        self.child = hostler.start("coordinator", "--listen", "127.0.0.1:0", "--data-dir", data, *args)
+    def __init__(self, hostler, data, *args, listen="127.0.0.1:0"):
+        self.child = hostler.start("coordinator", "--listen", listen, "--data-dir", data, *args)
         self.url = self.child.out.wait_for(LISTENING, 30).group(1)
 
     def ask(self, path, body=None, token=None, **headers):
