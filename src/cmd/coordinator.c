@@ -1,6 +1,7 @@
 /* coordinator: the registry of workers, as a server. */
 
 #include "cmd/cmd.h"
+#include "coord/gateway.h"
 #include "coord/server.h"
 #include "sys/file.h"
 #include "sys/secret.h"
@@ -9,7 +10,8 @@
 #define PEM_BYTES_MAX ((size_t)1 << 20)
 #define STREAMS_MAX   256
 /* Of all records: what 20,000 of them take, and much more than they need. */
-#define RECORD_BYTES_MAX ((size_t)256 << 20)
+#define RECORD_BYTES_MAX   ((size_t)256 << 20)
+#define PASSWORD_BYTES_MAX ((size_t)4096)
 
 static void note_registry(void *ctx, bool warning, const char *text)
 {
@@ -76,9 +78,47 @@ static int set_tls(struct server_options *out, struct cmd_context *ctx, struct e
     return 0;
 }
 
+static int read_password(const char **out, struct cmd_context *ctx, struct err *err)
+{
+    const struct config_options *o = &ctx->config->options;
+    struct str text;
+    struct str line;
+
+    if ((o->etcd_user == NULL) != (o->etcd_password_file == NULL))
+        return err_set(err, ERR_USAGE, "--etcd-user and --etcd-password-file belong together");
+    if (o->etcd_user == NULL)
+        return 0;
+    secret_held();
+    if (file_read_named(&text, ctx->arena, o->etcd_password_file, PASSWORD_BYTES_MAX, err) < 0) {
+        err->code = ERR_USAGE;
+        return err_wrap(err, "--etcd-password-file");
+    }
+    (void)str_cut(&text, '\n', &line);
+    *out = str_dup(ctx->arena, str_trim(line));
+    return 0;
+}
+
+/* net is what the options point to, and is filled in here. */
+static int set_etcd(struct etcd_options *out, struct net_config *net, struct cmd_context *ctx,
+                    struct err *err)
+{
+    const struct config_options *o = &ctx->config->options;
+
+    if ((o->etcd_cert == NULL) != (o->etcd_key == NULL))
+        return err_set(err, ERR_USAGE, "--etcd-cert and --etcd-key belong together");
+    *net = ctx->config->net;
+    net->clock = clock_real();
+    net->client_cert = o->etcd_cert;
+    net->client_key = o->etcd_key;
+    *out = (struct etcd_options){.net = net, .user = o->etcd_user, .owner = ctx->config->host};
+    return read_password(&out->password, ctx, err);
+}
+
 static int open_registry(struct coordinator *c, struct cmd_context *ctx, struct err *err)
 {
     const struct config_options *o = &ctx->config->options;
+    struct etcd_options *etcd = arena_new(ctx->arena, struct etcd_options);
+    struct net_config *net = arena_new(ctx->arena, struct net_config);
     struct registry_options options = {
         .clock = c->clock,
         .data_dir = o->data_dir,
@@ -86,12 +126,15 @@ static int open_registry(struct coordinator *c, struct cmd_context *ctx, struct 
         .ttl_ms = o->ttl_ms,
         .keep_ms = o->keep_lost_ms,
         .limits = {.workers = (size_t)o->max_workers, .bytes = RECORD_BYTES_MAX},
+        .etcd = etcd,
         .note = note_registry,
         .ctx = ctx->report,
     };
 
     if (o->ttl_ms < 500)
         return err_set(err, ERR_USAGE, "--ttl: less than 500ms");
+    if (set_etcd(etcd, net, ctx, err) < 0)
+        return -1;
     c->registry = registry_open(ctx->arena, &options, err);
     return c->registry == NULL ? -1 : 0;
 }

@@ -76,6 +76,7 @@ struct config_options {
     uint64_t gpu_timeout_ms;
     /* coordinator; NULL texts: not named */
     const char *listen, *data_dir, *registry, *token_file, *make_token, *tls_cert, *tls_key;
+    const char *etcd_user, *etcd_password_file, *etcd_cert, *etcd_key;
     bool allow_anonymous;
     uint64_t ttl_ms, keep_lost_ms, max_workers, max_connections, request_timeout_ms, rate;
     /* workers */

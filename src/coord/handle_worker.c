@@ -7,6 +7,8 @@
 #define ANSWER_MAX ((size_t)256)
 /* Beats in a time to live, so that two may be lost. */
 #define BEATS_IN_TTL 3
+/* So often a message is taken anew, when another coordinator was quicker each time. */
+#define TRIES 4
 
 static void answer_times(struct exchange *x)
 {
@@ -38,6 +40,11 @@ static void conclude(struct exchange *x, enum registry_answer answer, const stru
         exchange_refuse(x, 507, "full", "the registry holds as many workers as it may",
                         "raise --max-workers");
         return;
+    case REGISTRY_CHANGED:
+        x->retry_after_s = 1;
+        exchange_refuse(x, 503, "unavailable", "other coordinators keep changing this worker",
+                        "is one WORKER_ID used by several workers?");
+        return;
     case REGISTRY_FAILED: exchange_refuse_err(x, err); return;
     }
 }
@@ -47,13 +54,16 @@ void handle_register(struct exchange *x)
     struct fleet_record record = fleet_record_new();
     struct err err = {0};
     JSON_SCOPED *doc = json_parse(buf_str(&x->body), FLEET_MESSAGE_MAX, "the body", &err);
+    enum registry_answer answer = REGISTRY_CHANGED;
 
     if (doc == NULL || fleet_record_read(&record, &x->arena, doc, &err) < 0 ||
         fleet_record_check(&record, &err) < 0) {
         exchange_refuse_err(x, &err);
         return;
     }
-    conclude(x, registry_register(x->coordinator->registry, &record, &err), &err);
+    for (int i = 0; i < TRIES && answer == REGISTRY_CHANGED; i++)
+        answer = registry_register(x->coordinator->registry, &record, &err);
+    conclude(x, answer, &err);
 }
 
 /*
@@ -100,20 +110,24 @@ static void handle_message(struct exchange *x, message_fn *take, bool final)
     struct worker *w;
     struct err err = {0};
     JSON_SCOPED *doc = json_parse(buf_str(&x->body), FLEET_MESSAGE_MAX, "the body", &err);
+    enum registry_answer answer = REGISTRY_CHANGED;
 
     if (doc == NULL) {
         exchange_refuse_err(x, &err);
         return;
     }
-    if (!read_message(&w, &said, x, doc))
-        return;
-    if (final && json_get(doc, "state") == NULL)
-        said.state = FLEET_STOPPED;
-    if (final && !fleet_state_invariant(said.state)->final) {
-        exchange_refuse(x, 400, "bad_request", "\"state\" should be stopped or failed", NULL);
-        return;
+    for (int i = 0; i < TRIES && answer == REGISTRY_CHANGED; i++) {
+        if (!read_message(&w, &said, x, doc))
+            return;
+        if (final && json_get(doc, "state") == NULL)
+            said.state = FLEET_STOPPED;
+        if (final && !fleet_state_invariant(said.state)->final) {
+            exchange_refuse(x, 400, "bad_request", "\"state\" should be stopped or failed", NULL);
+            return;
+        }
+        answer = take(x->coordinator->registry, w, &said, &err);
     }
-    conclude(x, take(x->coordinator->registry, w, &said, &err), &err);
+    conclude(x, answer, &err);
 }
 
 void handle_beat(struct exchange *x)

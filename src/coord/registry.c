@@ -1,7 +1,8 @@
 #include "coord/registry.h"
 
-#include <assert.h>
 #include <string.h>
+
+#include "coord/kept.h"
 
 /* Progress makes a change once in so long. */
 #define TELL_PROGRESS_MS 1000
@@ -15,11 +16,10 @@ struct registry {
     struct view *view;
     uint64_t tick_ms;
     uint64_t blame_from_ms; /* nobody is lost before */
-    size_t untold;          /* workers whose progress is still to be told */
     bool failing;           /* the driver refused what a tick asked */
 };
 
-static const struct registry_driver *const drivers[] = {&registry_sqlite};
+static const struct registry_driver *const drivers[] = {&registry_sqlite, &registry_etcd};
 
 static const struct registry_driver *find_driver(const char **ret_rest, const char *text,
                                                  struct err *err)
@@ -35,8 +35,14 @@ static const struct registry_driver *find_driver(const char **ret_rest, const ch
         }
     }
     (void)err_set(err, ERR_USAGE, "--registry: \"%.40s\" is no kind of registry", text);
-    (void)err_hint(err, "it takes sqlite");
+    (void)err_hint(err, "it takes sqlite, or etcd:URL,...");
     return NULL;
+}
+
+/* Drivers may take their time, so what stands in the view can be newer than now. */
+static uint64_t age_ms(uint64_t now, uint64_t then)
+{
+    return now > then ? now - then : 0;
 }
 
 static bool is_final(const struct worker *w)
@@ -51,7 +57,7 @@ static void expect_all(struct registry *r)
 
     for (struct worker *w = view_after(r->view, 0); w != NULL; w = next) {
         next = view_next(w);
-        if (!w->lost && !is_final(w))
+        if (!w->lost && !w->elsewhere && !is_final(w))
             view_beat(r->view, w);
     }
 }
@@ -113,42 +119,38 @@ static void supersede(struct worker *w, const char *instance)
     (void)stpncpy(w->superseded[0], instance, FLEET_INSTANCE_MAX);
 }
 
-/* The times and the list of who is expected follow from the state. */
+/* The list of who is expected follows from the state. */
 static void enter_state(struct registry *r, struct worker *w, bool changed)
 {
-    if (changed) {
-        w->since_unix_ms = clock_unix_ms(r->options.clock);
+    if (changed)
         w->since_ms = clock_now_ms(r->options.clock);
-    }
     view_beat(r->view, w);
     if (is_final(w))
         view_end_beats(r->view, w);
 }
 
-/* Its progress is part of a change that is about to be told. */
-static void told(struct registry *r, struct worker *w)
+/* What the driver notes of what it has kept. */
+static void take_notes(struct worker *w, const struct worker *draft)
 {
-    r->untold -= w->untold;
-    w->untold = false;
-    w->told_ms = clock_now_ms(r->options.clock);
+    w->elsewhere = draft->elsewhere;
+    w->revision = draft->revision;
+    w->kept_ms = draft->kept_ms;
 }
 
 /* What is drafted of w is kept, then true. */
-static enum registry_answer keep(struct registry *r, struct worker *w, const struct worker *draft,
+static enum registry_answer keep(struct registry *r, struct worker *w, struct worker *draft,
                                  bool changed, struct err *err)
 {
+    int result;
+
     if (!view_has_room(r->view, w, &draft->record))
         return REGISTRY_FULL;
-    if (r->driver->put(r->kept, draft, err) < 0)
-        return REGISTRY_FAILED;
-    if (w == NULL)
-        w = view_add(r->view, &draft->record);
-    else
-        view_set(r->view, w, &draft->record);
-    memcpy(w->superseded, draft->superseded, sizeof(w->superseded));
-    w->lost = false;
+    result = r->driver->put(r->kept, draft, err);
+    if (result != 0)
+        return result < 0 ? REGISTRY_FAILED : REGISTRY_CHANGED;
+    w = kept_take(r->view, w, draft);
+    take_notes(w, draft);
     enter_state(r, w, changed);
-    told(r, w);
     view_changed(r->view, w);
     return REGISTRY_OK;
 }
@@ -188,38 +190,35 @@ enum registry_answer registry_find(struct worker **out, const struct registry *r
     return REGISTRY_OK;
 }
 
-static bool same_progress(const struct fleet_progress *x, const struct fleet_progress *y)
-{
-    return x->bytes == y->bytes && x->total == y->total && x->bps == y->bps;
-}
-
 /* Told at once, or when the last telling is long enough ago. */
 static void take_progress(struct registry *r, struct worker *w, const struct fleet_progress *now)
 {
-    if (same_progress(&w->record.progress, now))
+    if (fleet_same_progress(&w->record.progress, now))
         return;
     w->record.progress = *now;
-    if (clock_now_ms(r->options.clock) - w->told_ms >= TELL_PROGRESS_MS) {
-        told(r, w);
+    if (clock_now_ms(r->options.clock) - w->told_ms >= TELL_PROGRESS_MS)
         view_changed(r->view, w);
-    } else if (!w->untold) {
-        w->untold = true;
-        r->untold++;
-    }
+    else
+        view_defer(r->view, w);
 }
 
 enum registry_answer registry_beat(struct registry *r, struct worker *w,
                                    const struct fleet_record *said, struct err *err)
 {
     struct worker draft = *w;
+    int result = 0;
 
-    if (w->lost) {
-        draft.record.progress = said->progress;
-        draft.lost = false;
-        return keep(r, w, &draft, true, err);
-    }
-    if (r->driver->beat != NULL && r->driver->beat(r->kept, w, err) < 0)
-        return REGISTRY_FAILED;
+    draft.record.progress = said->progress;
+    draft.lost = false;
+    if (w->lost)
+        draft.since_unix_ms = clock_unix_ms(r->options.clock);
+    if (w->lost || w->elsewhere)
+        return keep(r, w, &draft, w->lost, err);
+    if (r->driver->beat != NULL)
+        result = r->driver->beat(r->kept, &draft, err);
+    if (result != 0)
+        return result < 0 ? REGISTRY_FAILED : REGISTRY_CHANGED;
+    take_notes(w, &draft);
     if (!is_final(w))
         view_beat(r->view, w);
     take_progress(r, w, &said->progress);
@@ -256,7 +255,10 @@ enum registry_answer registry_report(struct registry *r, struct worker *w,
     return keep(r, w, &draft, changed, err);
 }
 
-/* A driver that refuses is told of once, and asked again at the next tick. */
+/*
+ * A driver that refuses is told of once, and asked again at the next tick. Where it has another's
+ * change in place of ours, the worker is as that says.
+ */
 static bool taken(struct registry *r, int result, const struct err *err)
 {
     if (result < 0 && !r->failing)
@@ -265,24 +267,34 @@ static bool taken(struct registry *r, int result, const struct err *err)
     return result >= 0;
 }
 
+void registry_lose(struct view *view, struct worker *w, uint64_t since_unix_ms)
+{
+    w->lost = true;
+    w->elsewhere = false;
+    w->since_unix_ms = since_unix_ms;
+    w->since_ms = clock_now_ms(view_clock(view));
+    view_end_beats(view, w);
+    view_changed(view, w);
+}
+
 static void lose(struct registry *r, uint64_t now)
 {
     struct worker *w;
 
-    while ((w = view_latest(r->view)) != NULL && now - w->beat_ms >= r->options.ttl_ms) {
+    while ((w = view_latest(r->view)) != NULL && age_ms(now, w->beat_ms) >= r->options.ttl_ms) {
         struct worker draft = *w;
         struct err err = {0};
+        int result;
 
         draft.lost = true;
         draft.since_unix_ms = clock_unix_ms(r->options.clock);
-        if (!taken(r, r->driver->put(r->kept, &draft, &err), &err))
+        result = r->driver->put(r->kept, &draft, &err);
+        if (!taken(r, result, &err))
             return;
-        w->lost = true;
-        w->since_unix_ms = draft.since_unix_ms;
-        w->since_ms = now;
-        view_end_beats(r->view, w);
-        told(r, w);
-        view_changed(r->view, w);
+        if (result > 0)
+            continue;
+        take_notes(w, &draft);
+        registry_lose(r->view, w, draft.since_unix_ms);
     }
 }
 
@@ -293,14 +305,16 @@ static void forget(struct registry *r, uint64_t now)
 
     for (struct worker *w = view_after(r->view, 0); w != NULL; w = next) {
         struct err err = {0};
+        int result;
 
         next = view_next(w);
-        if (w->expected || now - w->since_ms < r->options.keep_ms)
+        if ((!w->lost && !is_final(w)) || age_ms(now, w->since_ms) < r->options.keep_ms)
             continue;
-        if (!taken(r, r->driver->remove(r->kept, w, &err), &err))
+        result = r->driver->remove(r->kept, w, &err);
+        if (!taken(r, result, &err))
             return;
-        r->untold -= w->untold;
-        view_remove(r->view, w);
+        if (result == 0)
+            view_remove(r->view, w);
     }
 }
 
@@ -308,14 +322,12 @@ static void tell_progress(struct registry *r, uint64_t now)
 {
     struct worker *next;
 
-    if (r->untold == 0)
+    if (view_deferred(r->view) == 0)
         return;
     for (struct worker *w = view_after(r->view, 0); w != NULL; w = next) {
         next = view_next(w);
-        if (!w->untold || now - w->told_ms < TELL_PROGRESS_MS)
-            continue;
-        told(r, w);
-        view_changed(r->view, w);
+        if (w->untold && age_ms(now, w->told_ms) >= TELL_PROGRESS_MS)
+            view_changed(r->view, w);
     }
 }
 
@@ -324,7 +336,7 @@ void registry_tick(struct registry *r)
     uint64_t now = clock_now_ms(r->options.clock);
     uint64_t before = r->tick_ms;
 
-    if (now - before >= STALL_MS)
+    if ((r->driver->tick != NULL && r->driver->tick(r->kept)) || now - before >= STALL_MS)
         r->blame_from_ms = now + r->options.ttl_ms;
     r->tick_ms = now;
     if (now >= r->blame_from_ms)
@@ -337,49 +349,4 @@ void registry_tick(struct registry *r)
 int registry_ready(struct registry *r, struct err *err)
 {
     return r->driver->ready(r->kept, err);
-}
-
-void registry_put_worker(struct buf *out, const struct worker *w)
-{
-    buf_addc(out, '{');
-    fleet_record_put(out, &w->record);
-    json_put_key(out, "lost");
-    buf_addz(out, w->lost ? "true" : "false");
-    json_put_member_u64(out, "since_ms", w->since_unix_ms);
-    json_put_key(out, "superseded");
-    buf_addc(out, '[');
-    for (size_t i = 0; i < VIEW_SUPERSEDED_MAX && w->superseded[i][0] != '\0'; i++) {
-        buf_addz(out, i > 0 ? "," : "");
-        json_put_str(out, str_from(w->superseded[i]));
-    }
-    buf_addz(out, "]}");
-}
-
-int registry_take_worker(struct view *view, struct str text, struct err *err)
-{
-    ARENA_SCOPED a = {0};
-    JSON_SCOPED *doc = json_parse(text, FLEET_MESSAGE_MAX, "a worker that was kept", err);
-    struct fleet_record record = fleet_record_new();
-    const struct json *superseded;
-    uint64_t since_ms = 0;
-    bool lost = false;
-    struct worker *w;
-
-    if (doc == NULL || fleet_record_read(&record, &a, doc, err) < 0 ||
-        fleet_record_check(&record, err) < 0 || json_bool(&lost, doc, "lost", err) < 0 ||
-        json_need_u64(&since_ms, doc, "since_ms", err) < 0)
-        return -1;
-    if (view_find(view, str_from(record.id)) != NULL || !view_has_room(view, NULL, &record))
-        return err_set(err, ERR_LIMIT, "a worker that was kept does not fit");
-    w = view_add(view, &record);
-    w->lost = lost;
-    w->since_unix_ms = since_ms;
-    superseded = json_get(doc, "superseded");
-    for (size_t i = 0; i < json_len(superseded) && i < VIEW_SUPERSEDED_MAX; i++) {
-        struct str one;
-
-        if (json_as_str(&one, json_at(superseded, i)) && one.len <= FLEET_INSTANCE_MAX)
-            memcpy(w->superseded[i], one.ptr, one.len);
-    }
-    return 0;
 }

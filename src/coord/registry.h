@@ -11,6 +11,10 @@
  * Of two living instances of one id the one that registered later has it. The other is told at its
  * next beat, and can not register again.
  *
+ * With a driver that several coordinators share, each hears some of the workers and sees all. Those
+ * whose beats another one hears are elsewhere: that one says when they are lost, and a beat that
+ * comes here makes them this one's.
+ *
  * A driver is one file and a line in registry.c: see struct registry_driver. One thread.
  */
 #ifndef COORD_REGISTRY_H
@@ -28,6 +32,7 @@ struct registry_options {
     uint64_t ttl_ms;
     uint64_t keep_ms;
     struct view_limits limits;
+    const struct etcd_options *etcd; /* for that driver alone */
     /* What is worth a line of the log; never NULL. */
     void (*note)(void *ctx, bool warning, const char *text);
     void *ctx;
@@ -36,7 +41,9 @@ struct registry_options {
 /*
  * What a driver does. Its functions are called with what open() gave; each may set ERR_WAIT (it
  * cannot answer now: the worker shall ask elsewhere or later) or ERR_VOLUME, and then nothing has
- * happened.
+ * happened. Where several coordinators share it, put(), beat() and remove() give 1 if another one
+ * has changed the worker meanwhile: nothing was kept, and the view has that change now, so that the
+ * worker may even be gone from it.
  */
 struct registry_driver {
     const char *name;
@@ -44,23 +51,33 @@ struct registry_driver {
      */
     void *(*open)(struct arena *a, struct view *view, const char *rest,
                   const struct registry_options *options, struct err *err);
-    /* Keeps what the worker would be: durable against a kill of this process once it returns. */
-    int (*put)(void *driver, const struct worker *w, struct err *err);
-    /* A beat of a worker of the view has come; NULL: it keeps no beats. */
-    int (*beat)(void *driver, const struct worker *w, struct err *err);
+    /*
+     * Keeps what the worker would be: durable against a kill of this process once it returns. What
+     * the driver notes in the draft (elsewhere, revision, kept_ms) is the worker's afterwards.
+     */
+    int (*put)(void *driver, struct worker *draft, struct err *err);
+    /* A beat has come, after which the worker would be so; NULL: it keeps no beats. */
+    int (*beat)(void *driver, struct worker *draft, struct err *err);
     int (*remove)(void *driver, const struct worker *w, struct err *err);
+    /*
+     * Called some times a second; NULL: there is nothing to do. True: for a while it could not tell
+     * who beats, so nobody is to be lost before a whole time to live has passed again.
+     */
+    bool (*tick)(void *driver);
     /* Whether it could take a change now; err says why not. */
     int (*ready)(void *driver, struct err *err);
     void (*close)(void *driver);
 };
 
 extern const struct registry_driver registry_sqlite;
+extern const struct registry_driver registry_etcd;
 
 enum registry_answer {
     REGISTRY_OK,
     REGISTRY_UNKNOWN,    /* no worker of that id is registered */
     REGISTRY_SUPERSEDED, /* a newer instance has that id */
     REGISTRY_FULL,       /* no more workers fit */
+    REGISTRY_CHANGED,    /* by another coordinator, and the view has it now: begin anew */
     REGISTRY_FAILED,     /* err is set */
 };
 
@@ -97,8 +114,7 @@ void registry_tick(struct registry *r);
 
 int registry_ready(struct registry *r, struct err *err) MUST_CHECK;
 
-/* A worker as drivers write it: FORMAT 1, JSON; and back into the view. */
-void registry_put_worker(struct buf *out, const struct worker *w);
-int registry_take_worker(struct view *view, struct str text, struct err *err) MUST_CHECK;
+/* For drivers, and for the registry itself: w is lost since then, and that is a change. */
+void registry_lose(struct view *view, struct worker *w, uint64_t since_unix_ms);
 
 #endif

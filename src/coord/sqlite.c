@@ -19,6 +19,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "coord/kept.h"
 #include "coord/registry.h"
 
 #define FILE_NAME  "coordinator.db"
@@ -156,6 +157,20 @@ static int make_tables(struct sqlite_driver *d, struct err *err)
     return result;
 }
 
+static int take_row(struct view *view, struct str text, struct err *err)
+{
+    ARENA_SCOPED a = {0};
+    struct worker draft = {0};
+
+    if (kept_read(&draft, &a, text, err) < 0)
+        return -1;
+    if (view_find(view, str_from(draft.record.id)) != NULL ||
+        !view_has_room(view, NULL, &draft.record))
+        return err_set(err, ERR_LIMIT, "a worker that was kept does not fit");
+    (void)kept_take(view, NULL, &draft);
+    return 0;
+}
+
 /* A row that cannot be understood is passed over: its worker says it again. */
 static int take_rows(struct sqlite_driver *d, struct view *view,
                      const struct registry_options *options, struct err *err)
@@ -172,7 +187,7 @@ static int take_rows(struct sqlite_driver *d, struct view *view,
             break;
         text.ptr = (const char *)d->api->sqlite3_column_text(rows, 0);
         text.len = (size_t)d->api->sqlite3_column_bytes(rows, 0);
-        if (registry_take_worker(view, text, &why) < 0)
+        if (take_row(view, text, &why) < 0)
             options->note(options->ctx, true, why.msg);
     }
     (void)d->api->sqlite3_finalize(rows);
@@ -279,14 +294,16 @@ static int run(struct sqlite_driver *d, sqlite3_stmt *statement, struct str id, 
     return result == SQLITE_DONE ? 0 : fail(d, result, err);
 }
 
-static int sqlite_put(void *driver, const struct worker *w, struct err *err)
+static int sqlite_put(void *driver, struct worker *draft, struct err *err)
 {
     struct sqlite_driver *d = driver;
     ARENA_SCOPED a = {0};
     struct buf text = buf_new(&a, FLEET_MESSAGE_MAX);
 
-    registry_put_worker(&text, w);
-    return run(d, d->put, str_from(w->record.id), buf_str(&text), err);
+    buf_addc(&text, '{');
+    kept_put(&text, draft);
+    buf_addc(&text, '}');
+    return run(d, d->put, str_from(draft->record.id), buf_str(&text), err);
 }
 
 static int sqlite_remove(void *driver, const struct worker *w, struct err *err)

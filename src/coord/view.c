@@ -23,6 +23,7 @@ struct view {
     struct worker *unused; /* by same_hash */
     size_t count;
     size_t bytes;
+    size_t deferred;
     uint64_t seq;
     char epoch[VIEW_EPOCH + 1];
     struct worker *oldest, *newest; /* by seq */
@@ -169,6 +170,20 @@ void view_changed(struct view *v, struct worker *w)
     unlink_order(v, w);
     link_newest(v, w);
     w->seq = ++v->seq;
+    v->deferred -= w->untold;
+    w->untold = false;
+    w->told_ms = clock_now_ms(v->clock);
+}
+
+void view_defer(struct view *v, struct worker *w)
+{
+    v->deferred += !w->untold;
+    w->untold = true;
+}
+
+size_t view_deferred(const struct view *v)
+{
+    return v->deferred;
 }
 
 void view_end_beats(struct view *v, struct worker *w)
@@ -219,6 +234,7 @@ void view_remove(struct view *v, struct worker *w)
     unlink_order(v, w);
     arena_free(&w->arena);
     v->bytes -= w->bytes;
+    v->deferred -= w->untold;
     v->count--;
     w->same_hash = v->unused;
     v->unused = w;

@@ -31,8 +31,12 @@ struct worker {
     uint64_t since_ms;      /* the same by the monotonic clock */
     uint64_t beat_ms;       /* of the last beat */
     uint64_t seq;           /* of its last change */
-    uint64_t told_ms;       /* when its progress last made a change */
+    uint64_t told_ms;       /* when that was */
     bool untold;            /* its progress is newer than that */
+    bool elsewhere;         /* another coordinator hears its beats */
+    uint64_t revision;      /* the driver's: of what it has kept; 0: nothing */
+    uint64_t kept_ms;       /* the driver's: when it last kept something */
+    uint64_t seen;          /* the driver's */
     /* Instances that lost this id to newer ones, the latest first. */
     char superseded[VIEW_SUPERSEDED_MAX][FLEET_INSTANCE_MAX + 1];
     /* The view's own. */
@@ -67,8 +71,12 @@ bool view_has_room(const struct view *v, const struct worker *old,
 struct worker *view_add(struct view *v, const struct fleet_record *record);
 /* Its record is now a copy of this one, with the same id. Not changed yet. */
 void view_set(struct view *v, struct worker *w, const struct fleet_record *record);
-/* It gets the next number. */
+/* It gets the next number; all that is known of it is told by that. */
 void view_changed(struct view *v, struct worker *w);
+/* Its progress has changed, and that gets no number yet. */
+void view_defer(struct view *v, struct worker *w);
+/* How many there are of whom that is so. */
+size_t view_deferred(const struct view *v);
 /* It leaves, and that has a number too. w is gone afterwards. */
 void view_remove(struct view *v, struct worker *w);
 

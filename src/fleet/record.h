@@ -86,6 +86,12 @@ struct fleet_record {
     struct fleet_progress progress;
 };
 
+static inline bool fleet_same_progress(const struct fleet_progress *x,
+                                       const struct fleet_progress *y)
+{
+    return x->bytes == y->bytes && x->total == y->total && x->bps == y->bps;
+}
+
 struct fleet_listed {
     struct fleet_record record;
     bool lost;

@@ -1,7 +1,6 @@
 #include "transfer/http.h"
 
 #include <assert.h>
-#include <poll.h>
 
 #include "sys/stop.h"
 #include "text/buf.h"
@@ -98,6 +97,17 @@ void http_client_free(struct http_client **client)
     *client = NULL;
 }
 
+void http_client_cancel(struct http_client *client)
+{
+    atomic_store(&client->cancelled, true);
+    (void)client->curl->multi_wakeup(client->multi);
+}
+
+static bool is_unwanted(struct http_client *c)
+{
+    return stop_wanted() || atomic_load(&c->cancelled);
+}
+
 /* Too long without a first byte, or too few bytes since: the words, else NULL. */
 static const char *too_slow(struct http_client *c, enum retry_what *ret_what)
 {
@@ -132,30 +142,17 @@ static void read_result(struct http_client *c)
         }
 }
 
-/* Where the wish to end this exchange arrives, and whether it has. */
-static int end_fd(const struct http_client *c)
-{
-    return c->interrupt_fd > 0 ? c->interrupt_fd : stop_fd();
-}
-
-static bool end_wanted(const struct http_client *c)
-{
-    struct pollfd p = {.fd = c->interrupt_fd, .events = POLLIN};
-
-    return c->interrupt_fd > 0 ? poll(&p, 1, 0) > 0 : stop_wanted();
-}
-
 int http_run(struct http_client *c, const char **ret_slow, enum retry_what *ret_what,
              struct err *err)
 {
-    struct curl_waitfd stop = {.fd = end_fd(c), .events = CURL_WAIT_POLLIN};
+    struct curl_waitfd stop = {.fd = stop_fd(), .events = CURL_WAIT_POLLIN};
     int running;
 
     c->finished = false;
     c->received = c->window_ms = 0;
     *ret_slow = NULL;
     (void)c->curl->multi_add_handle(c->multi, c->request.easy);
-    while (!c->finished && *ret_slow == NULL && !end_wanted(c)) {
+    while (!c->finished && *ret_slow == NULL && !is_unwanted(c)) {
         (void)c->curl->multi_perform(c->multi, &running);
         read_result(c);
         if (c->finished)
@@ -265,7 +262,6 @@ static void begin(struct http_client *c, const struct http_request *request, str
     c->body_limit = request->body_limit;
     c->body = buf_new(a, c->body_limit);
     c->first_byte_ms = request->first_byte_ms != 0 ? request->first_byte_ms : c->net.first_byte_ms;
-    c->interrupt_fd = request->interrupt_fd;
     c->drained = 0;
     c->too_long = false;
     c->verdict = 0;

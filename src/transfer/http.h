@@ -51,11 +51,6 @@ struct http_request {
     bool named_by_operator;
     bool once;              /* one try, and any status is an answer; the caller has the patience */
     uint64_t first_byte_ms; /* 0: as the net_config says */
-    /*
-     * Readable: the request ends with ERR_INTERRUPTED, in place of the wish to stop of the whole
-     * process, for who still has something to tell then. 0: as the process stops.
-     */
-    int interrupt_fd;
 };
 
 /*
@@ -75,6 +70,12 @@ struct http_client; /* keeps connections alive between requests; one thread */
 
 struct http_client *http_client_new(const struct net_config *net, struct err *err) MUST_CHECK;
 void http_client_free(struct http_client **client);
+
+/*
+ * Ends the exchange that is under way, and all later ones, with ERR_INTERRUPTED at once. Any
+ * thread; before http_client_free(), which waits for nobody.
+ */
+void http_client_cancel(struct http_client *client);
 
 /*
  * Any status below 500 but 408, 425 and 429 is an answer (0); what remains after all retries is

@@ -5,6 +5,8 @@
 #ifndef TRANSFER_HTTP_CLIENT_H
 #define TRANSFER_HTTP_CLIENT_H
 
+#include <stdatomic.h>
+
 #include "text/buf.h"
 #include "transfer/http.h"
 #include "transfer/lines.h"
@@ -18,11 +20,11 @@ struct http_client {
     struct request request;
     struct arena arena;
     uint32_t random; /* of retry_random() */
+    atomic_bool cancelled;
     /* of the exchange under way */
     struct buf body;
     size_t body_limit;
     uint64_t first_byte_ms;
-    int interrupt_fd;           /* 0: none */
     struct http_stream *stream; /* NULL: the body is kept */
     struct lines lines;
     int verdict; /* of on_line; what it set is in line_err */

@@ -19,6 +19,8 @@ struct net_config {
     const char *ca_file;              /* SSL_CERT_FILE and kin; NULL: the system's roots */
     const char *ca_dir;
     struct str ca_text;       /* certificates themselves, in place of ca_file; NULL: none */
+    const char *client_cert;  /* a file of PEM that shows who we are, for TLS; NULL: none */
+    const char *client_key;   /* and its key */
     unsigned connections;     /* most connections of one host; 16 */
     bool connections_fixed;   /* the operator named the number: start with it */
     uint64_t limit_rate_bps;  /* bytes a second of all together; 0: none */

@@ -183,6 +183,10 @@ static void set_connection(struct request *r, const struct url *url)
         SET(CAINFO, r->net->ca_file);
     if (r->net->ca_dir != NULL)
         SET(CAPATH, r->net->ca_dir);
+    if (r->net->client_cert != NULL)
+        SET(SSLCERT, r->net->client_cert);
+    if (r->net->client_key != NULL)
+        SET(SSLKEY, r->net->client_key);
 }
 
 static void add_header(struct request *r, const char *text)

@@ -40,8 +40,6 @@ static void release(struct registration *r)
     arena_free(&r->now_arena);
     arena_free(&r->taken_arena);
     arena_free(&r->token_arena);
-    if (r->interrupt_fd >= 0)
-        (void)close(r->interrupt_fd);
     if (r->words_fd >= 0)
         (void)close(r->words_fd);
     (void)pthread_cond_destroy(&r->wake);
@@ -76,9 +74,8 @@ struct registration *registration_start(const struct registration_options *optio
     (void)pthread_cond_init(&r->wake, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     set_options(r, options);
-    r->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r->words_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (r->interrupt_fd < 0 || r->words_fd < 0 || start_thread(r) < 0) {
+    if (r->words_fd < 0 || start_thread(r) < 0) {
         (void)err_sys(err, ERR_BUG, "this worker is not registered");
         release(r);
         return NULL;
@@ -129,11 +126,11 @@ bool registration_heard(struct registration *r, struct registration_word *out)
     return any;
 }
 
+/* Ends the exchange that the thread is at; the lock is held. */
 static void interrupt(struct registration *r)
 {
-    uint64_t one = 1;
-
-    (void)!write(r->interrupt_fd, &one, sizeof(one));
+    if (r->client != NULL)
+        http_client_cancel(r->client);
 }
 
 /* Waits for the thread's end until then. */
@@ -164,11 +161,13 @@ void registration_stop(struct registration **r)
     (void)pthread_mutex_lock(&it->lock);
     it->ending = true;
     it->end_ms = end_ms;
-    interrupt(it); /* before the thread can see that it shall end, and forget what is in there */
+    interrupt(it);
     (void)pthread_cond_broadcast(&it->wake);
     (void)pthread_mutex_unlock(&it->lock);
     if (!ends_until(it, end_ms)) {
+        (void)pthread_mutex_lock(&it->lock);
         interrupt(it);
+        (void)pthread_mutex_unlock(&it->lock);
         if (!ends_until(it, end_ms + REGISTRATION_LEAVE_MS / 4)) {
             /* It hangs where nothing can be interrupted, such as a name server that does not
              * answer. The process ends; the memory is left to the thread. */

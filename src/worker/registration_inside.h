@@ -14,7 +14,6 @@ struct registration {
     struct arena arena; /* this object, and what stays the same */
     struct net_config net;
     struct coordinators to;
-    int interrupt_fd;
     pthread_t thread;
     /* ---- what both threads touch, under the lock */
     pthread_mutex_t lock;
@@ -29,9 +28,9 @@ struct registration {
     uint64_t end_ms; /* when the leave must be through */
     struct registration_word words[REGISTRATION_WORDS_MAX];
     size_t word_count;
-    int words_fd; /* an eventfd: readable while there are words */
+    int words_fd;               /* an eventfd: readable while there are words */
+    struct http_client *client; /* the thread's; under the lock, for who cancels it */
     /* ---- the thread's own */
-    struct http_client *client;
     struct beats beats;
     struct arena now_arena;
     struct fleet_record now;

@@ -89,8 +89,7 @@ static int post(struct http_answer *answer, struct arena *a, struct registration
                                    .json = s->body,
                                    .named_by_operator = true,
                                    .once = true,
-                                   .first_byte_ms = s->limit_ms,
-                                   .interrupt_fd = r->interrupt_fd};
+                                   .first_byte_ms = s->limit_ms};
 
     if (coordinators_url(&request.url, a, &r->to.at[r->beats.at], s->path, err) < 0)
         return -1;
@@ -290,14 +289,37 @@ static void part(struct registration *r)
     }
 }
 
+/* A client for the network in place of the one there was, which may have been cancelled. */
+static int renew_client(struct registration *r, struct err *err)
+{
+    struct http_client *fresh = http_client_new(&r->net, err);
+    struct http_client *old;
+
+    (void)pthread_mutex_lock(&r->lock);
+    old = r->client;
+    r->client = fresh;
+    (void)pthread_mutex_unlock(&r->lock);
+    http_client_free(&old);
+    return fresh != NULL ? 0 : -1;
+}
+
+static void drop_client(struct registration *r)
+{
+    struct http_client *old;
+
+    (void)pthread_mutex_lock(&r->lock);
+    old = r->client;
+    r->client = NULL;
+    (void)pthread_mutex_unlock(&r->lock);
+    http_client_free(&old);
+}
+
 static void loop(struct registration *r)
 {
     enum beats_change change = BEATS_STATE;
     struct err err = {0};
-    uint64_t unused;
 
-    r->client = http_client_new(&r->net, &err);
-    if (r->client == NULL) {
+    if (renew_client(r, &err) < 0) {
         ARENA_SCOPED a = {0};
 
         say(r, true, str_format(&a, "this worker is not registered: %s", err.msg));
@@ -305,9 +327,9 @@ static void loop(struct registration *r)
     }
     while (await(r, &change))
         (void)speak(r, change, REGISTRATION_ANSWER_MS);
-    (void)!read(r->interrupt_fd, &unused, sizeof(unused)); /* from here on it means: enough */
-    part(r);
-    http_client_free(&r->client);
+    if (renew_client(r, &err) == 0)
+        part(r);
+    drop_client(r);
 }
 
 void *registration_run(void *ctx)

@@ -1,47 +1,23 @@
 """The coordinator: workers register, beat, are lost, come back; `hostler workers` shows it."""
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
 
 import pytest
+from etcd import Coordinator
 
 pytestmark = pytest.mark.sanitize
 
-LISTENING = r"Listening on (https?://[^ ,]+),"
 
-
-class Coordinator:
-    def __init__(self, hostler, data, *args, listen="127.0.0.1:0"):
-        self.child = hostler.start("coordinator", "--listen", listen, "--data-dir", data, *args)
-        self.url = self.child.out.wait_for(LISTENING, 30).group(1)
-
-    def ask(self, path, body=None, token=None, **headers):
-        """status and JSON of the answer"""
-        headers = {k.replace("_", "-"): v for k, v in headers.items()}
-        if body is not None:
-            headers.setdefault("content-type", "application/json")
-        if token:
-            headers["authorization"] = f"Bearer {token}"
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, headers=headers)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=30) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as answer:
-            return answer.code, json.loads(answer.read())
-
-    def register(self, id="w", instance="i1", **more):
-        return self.ask("/v1/workers", {"id": id, "instance": instance, "host": "h", **more})
-
-    def say(self, what, id="w", instance="i1", **more):
-        return self.ask(f"/v1/workers/{urllib.parse.quote(id, safe='')}/{what}", {"instance": instance, **more})
+@pytest.fixture(params=["sqlite", "etcd"])
+def registry_flags(request, tmp_path):
+    """of the one registry that all coordinators of a test use; each test is run with every driver"""
+    if request.param == "sqlite":
+        return "--data-dir", tmp_path / "registry"
+    return "--registry", f"etcd:{request.getfixturevalue('etcd')().url}"
 
 
 @pytest.fixture
-def coordinator(hostler, tmp_path):
-    return lambda *args: Coordinator(hostler, tmp_path / "registry", *args)
+def coordinator(hostler, registry_flags):
+    return lambda *args: Coordinator(hostler, *registry_flags, *args)
 
 
 def workers(hostler, at, *args):
@@ -72,7 +48,7 @@ def test_the_newer_instance_has_the_id_and_the_older_is_told(coordinator, hostle
 
 
 def test_a_kill_loses_nothing_that_was_known_and_who_does_not_beat_is_lost(coordinator, hostler):
-    at = coordinator()
+    at = coordinator("--ttl", "2s")
     at.register(state="running")
     at.child.kill()
     again = coordinator("--ttl", "500ms")

@@ -9,7 +9,8 @@ import time
 import pytest
 from conftest import ROOT, SLOW
 from coordinator_standin import Coordinator as StandIn
-from test_coordinator import Coordinator, workers
+from etcd import Coordinator
+from test_coordinator import workers
 from volume import wait_until
 
 REPO = "org/tiny"
@@ -19,7 +20,7 @@ REPO = "org/tiny"
 def coordinator(hostler, tmp_path):
     """coordinator(*arguments, registry="registry", port=0) is a running one"""
     def start(*args, registry="registry", port=0):
-        return Coordinator(hostler, tmp_path / registry, *args, listen=f"127.0.0.1:{port}")
+        return Coordinator(hostler, "--data-dir", tmp_path / registry, *args, port=port)
     return start
 
 
