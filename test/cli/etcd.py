@@ -103,10 +103,11 @@ class Etcd:
 
 
 class Relay:
-    """A port before another one of loopback. Silent, it takes bytes and connections and passes nothing on."""
+    """A port before another one of loopback. Silent, it takes bytes and connections and passes nothing on; shut, it
+    closes all connections, those that come as well."""
 
     def __init__(self, port):
-        self.behind, self.silent, self.ended = port, False, False
+        self.behind, self.silent, self.shut, self.ended = port, False, False, False
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.pairs = {}
@@ -115,6 +116,9 @@ class Relay:
 
     def _open(self):
         front, _ = self.listener.accept()
+        if self.shut:
+            front.close()
+            return
         try:
             back = socket.create_connection(("127.0.0.1", self.behind))
         except OSError:
@@ -132,6 +136,8 @@ class Relay:
             if self.silent:
                 time.sleep(0.01)
                 continue
+            while self.shut and self.pairs:
+                self._close(next(iter(self.pairs)))
             ready, _, _ = select.select([self.listener, *self.pairs], [], [], 0.02)
             for s in ready:
                 if s is self.listener:

@@ -29,11 +29,13 @@ def test_what_is_said_at_one_is_shown_by_all(etcd, coordinators):
     left, right = one.workers(), two.workers()
     for w in left + right:
         assert w.pop("last_beat_s") <= 15
+        assert w["since"] > "2026"
     assert sorted(left, key=lambda w: w["id"]) == sorted(right, key=lambda w: w["id"])
     assert one.say("report", "a", state="running")[0] == 200
     assert two.say("leave", "b/ü <i>")[0] == 200
     for at in (one, two):
         at.wait_for({"a": "running", "b/ü <i>": "stopped"})
+        assert all(w["since"] > old["since"] for w in at.workers() for old in left if old["id"] == w["id"])
 
 
 @pytest.mark.sanitize
@@ -67,7 +69,8 @@ def test_the_newer_instance_has_the_id_wherever_it_registered(etcd, coordinators
 @pytest.mark.sanitize
 def test_who_is_silent_is_lost_for_all_and_forgotten_by_all(etcd, coordinators):
     store = etcd()
-    one, two = coordinators(store, 2, "--ttl", "2s", "--keep-lost", "2s")
+    one, = coordinators(store, 1, "--ttl", "1s")
+    two, = coordinators(store, 1, "--ttl", "1s", "--keep-lost", "2s")
     one.register("w", state="running")
     two.wait_for({"w": "running"})
     for at in (one, two):
@@ -181,12 +184,13 @@ def test_cut_off_for_half_its_lease_a_coordinator_sends_the_workers_elsewhere(et
 def test_what_etcd_has_compacted_meanwhile_is_listed_anew(etcd, relay, coordinators):
     store = etcd()
     way = relay(store)
-    one, = coordinators(way, 1, "--ttl", "2s")
+    one, = coordinators(way, 1, "--ttl", "60s")     # so that its lease outlives this
     two, = coordinators(store, 1, "--ttl", "60s")
     two.register("stays", state="running")
     two.register("ends", state="running")
     one.wait_for({"stays": "running", "ends": "running"})
-    way.silent = True
+    way.shut = True
+    one.wait_for_status(503, lambda: one.ask("/readyz"))
     two.register("comes", state="running")
     two.say("leave", "ends")
     store.delete(WORKERS + "stays")
@@ -195,8 +199,7 @@ def test_what_etcd_has_compacted_meanwhile_is_listed_anew(etcd, relay, coordinat
     for n in range(5):
         store.put("other", b"%d" % n)
     store.ask("kv/compaction", revision=str(store.revision()), physical=True)
-    one.wait_for_status(503, lambda: one.ask("/readyz"))
-    way.silent = False
+    way.shut = False
     for at in (one, two):
         at.wait_for({"stays": "running", "ends": "stopped", "comes": "running"})
 
