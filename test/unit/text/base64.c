@@ -41,9 +41,9 @@ static void what_the_standard_says_is_written_and_read(void **state)
 
 static void what_nobody_would_write_is_not_read(void **state)
 {
-    const char *const cases[] = {
-        "Z",    "Zg",   "Zg=",   "Zm9",   "Zg==Zg==", "=",    "====",   "Z===",
-        "Zh==", "Zm9=", "Zm 9v", "Zm9\n", "Zm-_",     "Zg=g", "\x80m9v"};
+    const char *const cases[] = {"Z",     "Zg",   "Zg=",  "Zm9",    "Zg==Zg==", "=",
+                                 "====",  "Z===", "Zh==", "Zo==",   "Zm9=",     "Zm 9v",
+                                 "Zm9\n", "Zm-_", "Zg=g", "\x80m9v"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
