@@ -140,7 +140,7 @@ def test_etcd_killed_and_started_again_is_gone_on_with(etcd, coordinators, fleet
         at.wait_for(states)
         at.wait_for_status(200, lambda: at.ask("/readyz"))
         at.child.out.wait_for("etcd answers again", 20)
-    both[0].register("late", state="running")
+    both[0].wait_for_status(200, lambda: both[0].register("late", state="running"))
     both[1].wait_for({**states, "late": "running"})
 
 
