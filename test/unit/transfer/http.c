@@ -338,6 +338,54 @@ static void a_stop_ends_the_waiting(void **state)
     done(&q);
 }
 
+struct cancelling {
+    struct http_client *client;
+    int fd;
+};
+
+/* Takes the connection, and leaves the request without an answer. */
+static void *cancel_once_asked(void *ctx)
+{
+    const struct cancelling *c = ctx;
+    int fd = accept(c->fd, NULL, NULL);
+
+    http_client_cancel(c->client);
+    return fd >= 0 && shutdown(fd, SHUT_RD) == 0 ? ctx : NULL;
+}
+
+static void a_client_that_is_cancelled_ends_what_it_is_at_and_all_later(void **state)
+{
+    struct net_config net = {.clock = clock_real(), .first_byte_ms = 2000, .give_up_ms = 1000};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    struct http_request request = {.body_limit = 5};
+    struct http_answer answer;
+    struct err err = {0};
+    struct cancelling c = {.client = http_client_new(&net, &err),
+                           .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    ARENA_SCOPED a = {0};
+    pthread_t thread;
+
+    (void)state;
+    assert_non_null(c.client);
+    assert_int_equal(bind(c.fd, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(c.fd, 1), 0);
+    assert_int_equal(getsockname(c.fd, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(
+        url_parse(&request.url, &a,
+                  str_from(str_format(&a, "http://127.0.0.1:%u/", ntohs(address.sin_port))), &err),
+        0);
+    assert_int_equal(pthread_create(&thread, NULL, cancel_once_asked, &c), 0);
+    for (int i = 0; i < 2; i++) {
+        err = (struct err){0};
+        assert_int_equal(http_get(&answer, &a, c.client, &request, &err), -1);
+        assert_int_equal(err.code, ERR_INTERRUPTED);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    http_client_free(&c.client);
+    (void)close(c.fd);
+}
+
 static void who_may_be_asked_by_plain_http(void **state)
 {
     static const char *const named[] = {"mirror.example", "other.example:8080", NULL};
@@ -406,6 +454,7 @@ int main(void)
         cmocka_unit_test(headers_that_are_cut_off_are_asked_for_again),
         cmocka_unit_test(a_proxy_that_wants_credentials_is_final),
         cmocka_unit_test(a_stop_ends_the_waiting),
+        cmocka_unit_test(a_client_that_is_cancelled_ends_what_it_is_at_and_all_later),
         cmocka_unit_test(who_may_be_asked_by_plain_http),
         cmocka_unit_test(hosts_are_named_as_people_write_them),
     };
