@@ -26,8 +26,9 @@
 #define PATIENCE_MAX_MS 3000
 /* How long open() waits for the first list. */
 #define OPEN_MS 5000
-/* Progress goes to the others so often, of all workers together so many a tick. */
-#define SHARE_MS    5000
+/* Progress goes to the others so often in a time to live, of all workers together so many a tick.
+ */
+#define SHARES_TTL  3
 #define SHARES_TICK 25
 /* Lost ones that are written down in a tick. */
 #define LOST_TICK 25
@@ -121,7 +122,7 @@ static int put(struct etcd_driver *d, struct worker *draft, struct err *err)
     uint64_t revision;
     int result;
 
-    buf_addz(&value, "{\"format\":1");
+    buf_addc(&value, '{');
     json_put_member(&value, "owner", str_from(d->options->etcd->owner));
     json_put_member(&value, "incarnation", str_from(str_format(&a, "%" PRIx64, d->lease)));
     kept_put(&value, draft);
@@ -168,7 +169,8 @@ static int etcd_beat(void *driver, struct worker *draft, struct err *err)
     if (w->elsewhere)
         return 1; /* as of this moment */
     if (fleet_same_progress(&w->record.progress, &draft->record.progress) ||
-        now_ms(d) - draft->kept_ms < SHARE_MS || d->shares == 0 || !can_ask(d, &state))
+        now_ms(d) - draft->kept_ms < d->options->ttl_ms / SHARES_TTL || d->shares == 0 ||
+        !can_ask(d, &state))
         return 0;
     d->shares--;
     result = put(d, draft, err);

@@ -45,6 +45,17 @@ static void set_lease(struct etcd_link *l, uint64_t lease, uint64_t ttl_s)
     etcd_unlock(l);
 }
 
+static int check_owner(struct etcd_link *l, struct err *err)
+{
+    uint64_t now = clock_now_ms(l->config->net.clock);
+    bool still;
+
+    etcd_lock(l);
+    still = l->state.lease != 0 && now - l->asked_ms > l->state.lease_ms / 2;
+    etcd_unlock(l);
+    return still ? err_set(err, ERR_WAIT, "this coordinator stands still") : 0;
+}
+
 /* Has the lease live on, or gets another one; *lease is 0 for as long as there is none. */
 static int renew(struct etcd_link *l, uint64_t *lease, struct err *err)
 {
@@ -88,7 +99,7 @@ void *etcd_keep(void *ctx)
 
     do {
         struct err err = {0};
-        bool renewed = renew(l, &lease, &err) == 0;
+        bool renewed = check_owner(l, &err) == 0 && renew(l, &lease, &err) == 0;
 
         if (!renewed)
             set_down(l, &err);

@@ -87,6 +87,7 @@ struct etcd_link *etcd_link_new(struct arena *a, const struct gateway_config *co
     l->config = config;
     l->owner = owner;
     l->ttl_s = (ttl_ms + 999) / 1000;
+    l->asked_ms = clock_now_ms(config->net.clock);
     init(l);
     l->keeper = gateway_new(a, config, err);
     if (l->keeper != NULL)
@@ -129,6 +130,7 @@ struct etcd_state etcd_link_state(struct etcd_link *link)
     struct etcd_state state;
 
     etcd_lock(link);
+    link->asked_ms = clock_now_ms(link->config->net.clock);
     state = link->state;
     etcd_unlock(link);
     return state;

@@ -5,6 +5,8 @@
  * longer knows is followed by a new one: the keys that lay on the old one are gone or will be.
  * Each time it also writes a key of this coordinator's own, on that lease: so it is known that etcd
  * takes changes and not only questions, and that every watch of the prefix has something to hear.
+ * A coordinator whose own thread stands still hears no beats: when it has not asked for the state
+ * for half a lease, the keeper renews nothing either.
  *
  * The watcher hears all changes of all keys, in the order of their revisions, and hands them over
  * in batches. Where it cannot go on from the last revision it heard (etcd has compacted it away, or
@@ -56,6 +58,7 @@ struct etcd_link *etcd_link_new(struct arena *a, const struct gateway_config *co
  * to go to another coordinator. */
 void etcd_link_free(struct etcd_link **link);
 
+/* To be asked some times a second. */
 struct etcd_state etcd_link_state(struct etcd_link *link);
 
 /* A question of ours failed: it is down until the keeper, which looks at once, was answered. */

@@ -31,6 +31,7 @@ struct etcd_link {
     pthread_cond_t news;   /* for the owner */
     pthread_cond_t wanted; /* for the threads */
     struct etcd_state state;
+    uint64_t asked_ms; /* when the owner last asked for it */
     struct etcd_batch *first, **last;
     size_t batches;
     bool doubted; /* the keeper shall look at once */

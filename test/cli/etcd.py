@@ -8,9 +8,11 @@
 `Relay` stands before etcd, and can go silent. `Fleet` plays many workers.
 """
 import base64
+import ctypes
 import http.client
 import itertools
 import json
+import os
 import random
 import select
 import shutil
@@ -156,6 +158,29 @@ class Relay:
         self.thread.join()
         for s in [self.listener, *self.pairs]:
             s.close()
+
+
+class Held:
+    """The main thread of a process stands still, and no other does, within a `with`."""
+
+    SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17       # of ptrace(2)
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def _trace(self, request):
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        if libc.ptrace(request, self.pid, None, None) < 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+
+    def __enter__(self):
+        self._trace(self.SEIZE)
+        self._trace(self.INTERRUPT)
+        os.waitpid(self.pid, 0)
+
+    def __exit__(self, *_):
+        self._trace(self.DETACH)
 
 
 class Coordinator:

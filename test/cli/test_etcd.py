@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 from conftest import make_certificates
-from etcd import Coordinator, poll
+from etcd import Coordinator, Held, poll
 
 WORKERS = "/hostler/v1/workers/"
 STATES = ["running", "downloading", "waiting", "launching", "checking"]
@@ -121,6 +121,35 @@ def test_a_coordinator_that_was_stopped_for_longer_than_its_lease_takes_its_plac
     workers.silence(dead)
     for at in both:
         at.wait_for({**states, **dict.fromkeys(dead, "lost")})
+
+
+def test_a_coordinator_that_hears_nobody_keeps_no_lease(etcd, coordinators):
+    store = etcd()
+    one, two = coordinators(store, 2, "--ttl", "2s")
+    one.register("w", state="running")
+    two.wait_for({"w": "running"})
+    with Held(one.child.pid):       # its other threads go on
+        two.wait_for({"w": "lost"})
+    one.wait_for({"w": "lost"})
+    one.wait_for_status(200, lambda: one.say("beat", "w"))
+    for at in (one, two):
+        at.wait_for({"w": "running"})
+
+
+@pytest.mark.sanitize
+def test_how_far_a_worker_is_goes_to_the_other_coordinators(etcd, coordinators):
+    one, two = coordinators(etcd(), 2, "--ttl", "2s")
+    one.register("w", state="downloading", progress={"bytes": 1, "total": 100, "bps": 5})
+
+    def look():
+        look.bytes += 1
+        assert one.say("beat", "w", progress={"bytes": look.bytes})[0] == 200
+        return any(w["progress"]["bytes"] > 1 for w in two.workers())
+
+    look.bytes = 1
+    assert poll(look, 20)
+    seen = two.workers()[0]
+    assert (seen["state"], seen["progress"]["total"]) == ("downloading", 100)
 
 
 def test_etcd_killed_and_started_again_is_gone_on_with(etcd, coordinators, fleet):
