@@ -20,6 +20,7 @@ import signal
 import socket
 import threading
 import time
+import types
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -251,7 +252,8 @@ class Coordinator:
 class Fleet:
     """Workers that register and beat, each at a coordinator of its own choice, at the next one when that fails.
 
-    A few threads play them all, each its own share, over kept connections.
+    A few threads play them all, each its own share, over kept connections. In truth all workers of a coordinator that
+    stands still would wait for it at once; so once one of a share has waited, the others of it go on without.
     """
 
     THREADS = 4
@@ -259,7 +261,7 @@ class Fleet:
     def __init__(self, urls, states, beat_s, patience_s=1.0):
         self.urls, self.beat_s, self.patience_s = list(urls), beat_s, patience_s
         self.states = dict(states)
-        self.silent, self.ended, self.refused = set(), False, []
+        self.silent, self.untold, self.ended, self.refused = set(), set(), False, []
         self.instances = {id: f"i{n}" for n, id in enumerate(states)}
         shares = [list(self.states)[i::self.THREADS] for i in range(self.THREADS)]
         self.threads = [threading.Thread(target=self._play, args=(share, i), daemon=True)
@@ -267,31 +269,40 @@ class Fleet:
         for t in self.threads:
             t.start()
 
-    def _post(self, connections, at, path, body):
+    def _post(self, lines, at, path, body):
         """status, None if nobody answers"""
         host = urllib.parse.urlsplit(self.urls[at]).netloc
         for fresh in (False, True):
-            c = connections.get(at)
+            c = lines.open.get(at)
             if c is None or fresh:
-                c = connections[at] = http.client.HTTPConnection(host, timeout=self.patience_s * SLOW)
+                c = lines.open[at] = http.client.HTTPConnection(host, timeout=self.patience_s * SLOW)
             try:
                 c.request("POST", path, json.dumps(body), {"content-type": "application/json"})
                 answer = c.getresponse()
                 answer.read()
                 return answer.status
             except TimeoutError:
+                lines.still[at] = time.monotonic() + self.patience_s * SLOW
                 break
             except (OSError, http.client.HTTPException):
                 c.close()
-        connections.pop(at).close()
+        lines.open.pop(at).close()
         return None
 
-    def _beat(self, connections, id, at):
+    def _beat(self, lines, id, at):
         """where the worker goes on"""
+        if lines.still.get(at, 0) > time.monotonic():
+            return (at + 1) % len(self.urls)
         body = {"instance": self.instances[id]}
-        status = self._post(connections, at, f"/v1/workers/{urllib.parse.quote(id, safe='')}/beat", body)
+        path, state = f"/v1/workers/{urllib.parse.quote(id, safe='')}/", self.states[id]
+        if id in self.untold:
+            status = self._post(lines, at, path + "report", {**body, "state": state})
+        else:
+            status = self._post(lines, at, path + "beat", body)
+        if status == 200 and state == self.states[id]:
+            self.untold.discard(id)
         if status == 404:
-            status = self._post(connections, at, "/v1/workers",
+            status = self._post(lines, at, "/v1/workers",
                                 {"id": id, "host": "h", "state": self.states[id], **body})
         if status == 200:
             return at
@@ -301,7 +312,7 @@ class Fleet:
 
     def _play(self, ids, seed):
         chance = random.Random(seed)
-        connections = {}
+        lines = types.SimpleNamespace(open={}, still={})    # by coordinator: a connection; until when it stands still
         at = {id: (n + seed) % len(self.urls) for n, id in enumerate(ids)}
         due = {id: time.monotonic() + chance.random() * self.beat_s / 2 for id in ids}
         while not self.ended:
@@ -309,13 +320,18 @@ class Fleet:
             for id in ids:
                 if self.ended or due[id] > now or id in self.silent:
                     continue
-                where = self._beat(connections, id, at[id])
+                where = self._beat(lines, id, at[id])
                 # one that was refused asks the next coordinator soon
                 wait = self.beat_s if where == at[id] else self.beat_s / 5
                 at[id], due[id] = where, time.monotonic() + wait * chance.uniform(0.8, 1.2)
             time.sleep(0.01)
-        for c in connections.values():
+        for c in lines.open.values():
             c.close()
+
+    def change(self, states):
+        """these are in other states from now on, and say so"""
+        self.states.update(states)
+        self.untold |= states.keys()
 
     def silence(self, ids):
         """these beat no more"""

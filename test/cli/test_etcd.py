@@ -109,9 +109,11 @@ def test_a_coordinator_that_was_stopped_for_longer_than_its_lease_takes_its_plac
     workers = fleet(both, states, beat_s=0.66, patience_s=0.5)
     for at in both:
         at.wait_for(states)
-    for stopped, other in (both, both[::-1]):
+    for stopped, other, changed in ((*both, "w01"), (*both[::-1], "w02")):
         leases = {k for k in store.keys() if k.startswith("/hostler/v1/coordinators/")}
         stopped.child.signal(signal.SIGSTOP)
+        states.update((id, "draining") for id in states if id.startswith(changed))
+        workers.change({id: "draining" for id in states if id.startswith(changed)})
         assert poll(lambda: len(leases & set(store.keys())) == 1, 20), "its lease does not run out"
         other.wait_for(states)
         stopped.child.signal(signal.SIGCONT)
@@ -156,7 +158,7 @@ def test_etcd_killed_and_started_again_is_gone_on_with(etcd, coordinators, fleet
     store = etcd()
     states = fleet_of(60)
     both = coordinators(store, 2, "--ttl", "2s")
-    fleet(both, states, beat_s=0.66)
+    workers = fleet(both, states, beat_s=0.66)
     for at in both:
         at.wait_for(states)
     store.kill()
@@ -164,6 +166,8 @@ def test_etcd_killed_and_started_again_is_gone_on_with(etcd, coordinators, fleet
         at.wait_for_status(503, lambda: at.register("late"))
         at.wait_for_status(503, lambda: at.ask("/readyz"))
         assert at.states() == states, "what was known is still shown, and nobody is blamed"
+    states.update(dict.fromkeys(["w000", "w010", "w020"], "failed"))
+    workers.change({id: states[id] for id in ("w000", "w010", "w020")})
     store.start()
     for at in both:
         at.wait_for(states)
