@@ -217,6 +217,10 @@ static enum MHD_Result send_answer(struct request *r)
     (void)api->add_response_header(response, "Content-Type", r->x.type);
     (void)api->add_response_header(response, "Cache-Control", "no-store");
     (void)api->add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (r->x.policy != NULL) {
+        (void)api->add_response_header(response, "Content-Security-Policy", r->x.policy);
+        (void)api->add_response_header(response, "Referrer-Policy", "no-referrer");
+    }
     if (r->x.allow != NULL)
         (void)api->add_response_header(response, "Allow", r->x.allow);
     if (r->x.status == 401)

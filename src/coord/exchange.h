@@ -46,6 +46,7 @@ struct exchange {
     const char *type;
     struct str text;
     const char *allow;      /* methods, with 405 */
+    const char *policy;     /* Content-Security-Policy; NULL: none */
     unsigned retry_after_s; /* 0: not said */
     bool stream;            /* in place of text the changes, as they come */
 };

@@ -1,0 +1,182 @@
+"""The coordinator's page in a real browser (Chromium, driven by playwright-core): live, filtered, safe, small, dark, by keyboard."""
+import http.client
+import json
+import subprocess
+import urllib.request
+
+import pytest
+from conftest import ROOT
+from etcd import Coordinator
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">'\"&amp;"
+SHOTS = ROOT / "build" / "screenshots"
+
+
+class Browser:
+    """expected: what the console may say, beside nothing"""
+    expected = ()
+
+    def __init__(self):
+        self.process = subprocess.Popen(["node", ROOT / "test/tools/browse.js", ROOT / ".node"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read()
+        said = json.loads(line)
+        assert "ok" in said, said
+        return said["ok"]
+
+    def do(self, what, **more):
+        self.process.stdin.write(json.dumps({"do": what, **more}) + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def wait(self, js):
+        self.do("wait", js=js)
+
+    def eval(self, js):
+        return self.do("eval", js=js)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
+@pytest.fixture
+def browser():
+    one = Browser()
+    yield one
+    seen = one.do("seen")
+    one.close()
+    assert [e for e in seen["errors"] if not any(text in e for text in one.expected)] == []
+    assert len({u.split("/")[2] for u in seen["urls"] if u.startswith("http")}) == 1, seen["urls"]
+
+
+@pytest.fixture
+def at(hostler, tmp_path):
+    return Coordinator(hostler, "--data-dir", tmp_path / "registry", "--rate", "100000", "--max-workers", "20000")
+
+
+GPU = {"uuid": "GPU-5c3f2a1b", "name": "NVIDIA L4", "total_mib": 23034, "cuda_total_mib": 22434, "used_mib": 20000,
+       "state": "ok", "processes": [{"pid": 4711, "name": "vllm", "mib": 19000}]}
+
+
+def text_of(part):
+    return f"document.getElementById({part!r}).innerText"
+
+
+def test_the_page_follows_the_fleet(at, browser):
+    at.register("gpu-worker-1", type="vllm", host="gpu-3", state="downloading", gpus=[GPU],
+                models=[{"name": "hf:org/name", "revision": "0" * 40}], progress={"bytes": 25, "total": 100, "bps": 5})
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.querySelector('[data-id=gpu-worker-1] progress')?.value === 25")
+    assert "25% of 100 B 5 B/s eta 15s" in browser.eval(text_of("workers"))
+    assert "live" == browser.eval(text_of("line"))
+    for part, text in (("gpus", "gpu-worker-1, vllm 19000 MiB"), ("models", "hf:org/name"), ("counts", "downloading 1")):
+        assert text in browser.eval(text_of(part)).replace("\n", " "), part
+    assert browser.eval("document.querySelector('#gpus meter').title") == "20000 of 22434 MiB used"
+    at.say("report", "gpu-worker-1", state="running", progress={"bytes": 0, "total": 0, "bps": 0})
+    browser.wait("document.querySelector('[data-id=gpu-worker-1]').dataset.state === 'running'")
+    assert "downloading → running" in browser.eval(text_of("changes"))
+    at.say("leave", "gpu-worker-1", reason="told to end")
+    browser.wait("document.getElementById('changes').innerText.includes('running → stopped: told to end')")
+    SHOTS.mkdir(exist_ok=True)
+    browser.do("shot", path=str(SHOTS / "page.png"))
+
+
+def test_a_hostile_name_shows_as_text_with_and_without_script(at, browser):
+    at.register(HOSTILE, type=HOSTILE[:60], state="running", reason="</script><script>document.title='owned'</script>",
+                labels={HOSTILE[:60]: HOSTILE}, models=[{"name": "hf:" + HOSTILE, "revision": ""}])
+    plain = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(at.url + "/", timeout=30)
+    policy, html = plain.headers["Content-Security-Policy"], plain.read().decode()
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert "<img" not in html and "&lt;img src=x onerror=&quot;" in html
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.querySelector('.worker')")
+    browser.do("click", at=".worker")
+    browser.wait("!document.getElementById('details').hidden")
+    assert HOSTILE in browser.eval(text_of("detail-list"))
+    assert browser.eval("document.title") == "Hostler: workers"
+    assert browser.eval("document.querySelectorAll('img, body script').length") == 0
+
+
+def test_the_filter_and_the_keyboard(at, browser):
+    for i in range(30):
+        at.register(f"worker-{i:02}", host=f"host-{i % 3}", state="running", labels={"site": "berlin" if i < 5 else "oslo"})
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.querySelectorAll('.worker').length > 5")
+    browser.do("press", key="/")
+    assert browser.eval("document.activeElement.id") == "filter"
+    for key in "site=berlin":
+        browser.do("press", key=key)
+    browser.wait("document.querySelectorAll('.worker').length === 5")
+    browser.do("press", key="Escape")
+    browser.wait("document.querySelectorAll('.worker').length > 5")
+    for _ in range(5):
+        browser.do("press", key="Tab")
+        if browser.eval("document.activeElement.id") == "workers":
+            break
+    browser.do("press", key="End")
+    browser.wait("document.querySelector('[data-id=worker-29]')")
+
+
+def test_ten_thousand_workers_are_rows_in_sight(at, browser):
+    line = http.client.HTTPConnection(at.url.removeprefix("http://"))
+    for i in range(10_000):
+        line.request("POST", "/v1/workers", json.dumps({"id": f"w{i:05}", "instance": "i", "host": "h", "state": "running"}),
+                     {"Content-Type": "application/json"})
+        assert line.getresponse().read()
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.getElementById('counts').innerText.includes('10000')")
+    assert browser.eval("document.querySelectorAll('.worker').length") < 100
+    browser.eval("document.getElementById('workers').scrollTop = 5000 * 34")
+    browser.wait("document.querySelector('[data-id=w05000]')")
+    at.say("report", "w05001", instance="i", state="draining")
+    browser.wait("document.getElementById('changes').innerText.includes('draining')")
+
+
+def test_it_fits_a_phone_and_goes_dark(at, browser):
+    at.register("a-worker-with-a-name-that-is-longer-than-a-phone-is-wide." * 4, state="running", host="h" * 200, gpus=[GPU],
+                models=[{"name": "hf:org/" + "m" * 90, "revision": ""}])
+    browser.do("size", width=320, height=640)
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.querySelector('.worker')")
+    assert browser.eval("document.documentElement.scrollWidth") <= 320
+    light = browser.eval("getComputedStyle(document.body).backgroundColor")
+    browser.do("dark", on=True)
+    assert browser.eval("getComputedStyle(document.body).backgroundColor") != light
+    SHOTS.mkdir(exist_ok=True)
+    browser.do("shot", path=str(SHOTS / "phone-dark.png"))
+
+
+def test_with_tokens_it_asks_for_one_and_keeps_it_for_the_tab(hostler, tmp_path, browser):
+    file = tmp_path / "token"
+    assert hostler("coordinator", "--make-token", file).rc == 0
+    token = file.read_text().strip()
+    at = Coordinator(hostler, "--data-dir", tmp_path / "registry", "--token-file", file)
+    assert at.ask("/v1/workers", {"id": "secret-worker", "instance": "i", "host": "h"}, token=token)[0] == 200
+    browser.do("open", url=at.url + "/")
+    browser.expected = ["401"]
+    browser.wait("!document.getElementById('ask').hidden")
+    assert "secret-worker" not in browser.eval("document.documentElement.outerHTML")
+    browser.do("type", at="#token", text=token)
+    browser.do("press", key="Enter")
+    browser.wait("document.querySelector('[data-id=secret-worker]')")
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.querySelector('[data-id=secret-worker]')")
+
+
+def test_it_says_so_when_the_coordinator_goes_and_comes_back(hostler, tmp_path, browser):
+    at = Coordinator(hostler, "--data-dir", tmp_path / "registry")
+    at.register("w", state="running")
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.getElementById('line').innerText === 'live'")
+    browser.expected = ["ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_REFUSED"]
+    port = int(at.url.rsplit(":", 1)[1])
+    at.child.signal(15)
+    at.child.finish()
+    browser.wait("document.getElementById('line').innerText.includes('no connection to the coordinator')")
+    Coordinator(hostler, "--data-dir", tmp_path / "registry", port=port)
+    browser.wait("document.getElementById('line').innerText === 'live' && document.querySelector('[data-id=w]')")
