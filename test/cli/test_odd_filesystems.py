@@ -10,8 +10,8 @@ import subprocess
 import pytest
 from conftest import lock_environment, safetensors_bytes, sha256_of
 from registry import expected, make_model, store
-from volume import (assert_complete, assert_no_leftovers, assert_nothing_wrong, changes, everything, hub_folder, visible,
-                    wait_until)
+from volume import (assert_complete, assert_no_leftovers, assert_nothing_wrong, changes, claimed_bytes, everything,
+                    hub_folder, visible, wait_until)
 
 REPO = "org/model"
 MIB = 1 << 20
@@ -100,12 +100,14 @@ def test_a_host_that_looked_before_finds_what_another_has_fetched_since(source, 
 def test_a_host_that_died_is_taken_over_by_another(source, hostler, oddfs, volume, kind):
     """of Ollama by one that pulls another model, of the same blob"""
     wanted = source.make(REPO, weights=16_000_000, seed=2)
-    source.serve(rate=6_000_000)
-    dead = pull(source, wanted, hostler, oddfs(volume, *KINDS[kind]), "dead", which=slice(0, 1))
-    wait_until(lambda: source.sent(REPO) > 4 * MIB)
-    successor = pull(source, wanted, hostler, oddfs(volume, *KINDS[kind]), "next", which=slice(-1, None))
+    source.serve(rate=1_000_000)
+    first, second = (oddfs(volume, *KINDS[kind]) for _ in range(2))
+    dead = pull(source, wanted, hostler, first, "dead", "-j", "2", which=slice(0, 1))
+    wait_until(lambda: claimed_bytes(volume) > MIB)
+    successor = pull(source, wanted, hostler, second, "next", which=slice(-1, None))
     successor.err.wait_for("dead", 20)
     dead.kill()
+    source.hasten()
     got = successor.finish()
     assert got.rc == 0, got.stderr
     got = pull(source, wanted, hostler, oddfs(volume, *KINDS[kind]), "last").finish()
