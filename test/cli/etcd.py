@@ -211,6 +211,11 @@ class Coordinator:
     def say(self, what, id="w", instance="i1", **more):
         return self.ask(f"/v1/workers/{urllib.parse.quote(id, safe='')}/{what}", {"instance": instance, **more})
 
+    def stop(self):
+        """asked to, it ends at once"""
+        self.child.signal(signal.SIGTERM)
+        assert self.child.finish(10).rc == 0
+
     def workers(self):
         return self.ask("/v1/workers")[1]["workers"]
 
@@ -376,7 +381,7 @@ def relay():
 
 @pytest.fixture
 def coordinators(hostler):
-    """coordinators(at, n, *flags) starts n of them on what has a url, named c0, c1 ..."""
+    """coordinators(at, n, *flags) starts n of them on what has a url, named c0, c1 ...; asked to, they end at once"""
     running = []
 
     def start(at, count, *args):
@@ -386,9 +391,11 @@ def coordinators(hostler):
         return started
 
     yield start
-    for one in running:
-        if one.child.process.poll() is None:
-            one.child.signal(signal.SIGCONT)
+    living = [one.child for one in running if one.child.process.poll() is None]
+    for child in living:
+        child.signal(signal.SIGCONT)
+        child.signal(signal.SIGTERM)
+    assert [child.finish(10).rc for child in living] == [0] * len(living)
 
 
 @pytest.fixture

@@ -270,6 +270,7 @@ def test_of_several_members_one_that_answers_is_enough(etcd, hostler):
     one = Coordinator(hostler, "--registry", f"etcd:http://127.0.0.1:1/,{store.url}/")
     assert one.register("w", state="running")[0] == 200
     one.wait_for({"w": "running"})
+    one.stop()
 
 
 @pytest.mark.parametrize("text,said", [
@@ -314,6 +315,7 @@ def test_a_user_of_etcd_with_a_right_to_the_prefix_is_enough(etcd, hostler, tmp_
     store.start()
     one.wait_for_status(200, lambda: one.register("x", state="running"))
     one.wait_for_status(200, lambda: one.ask("/readyz"))
+    one.stop()
     assert "of workers" not in one.child.out.text + one.child.err.text
 
 
@@ -333,4 +335,5 @@ def test_etcd_is_asked_over_tls_with_a_certificate_of_our_own(etcd, hostler, tmp
         other = Coordinator(hostler, *flags, *more, env=env)
         other.child.out.wait_for(f"WARN.*({said})", 20)
         assert other.register()[0] == 503
+        other.stop()
     assert hostler("coordinator", *flags, "--etcd-cert", pair[0]).rc == 2
