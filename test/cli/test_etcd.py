@@ -1,6 +1,7 @@
 """Several coordinators over one etcd: whatever is killed, stopped or cut off, in the end each of them lists every
 living worker once, in its true state."""
 import base64
+import json
 import signal
 import ssl
 
@@ -100,6 +101,27 @@ def test_five_hundred_workers_outlive_each_of_their_coordinators(etcd, coordinat
     three.wait_for(left)
     assert poll(lambda: store.owners() == {"c2"}, 20), store.owners()
     three.wait_for(left)
+
+
+def test_workers_of_hostler_run_go_on_to_the_coordinator_that_is_left(etcd, coordinators, hostler, volume, tmp_path):
+    store = etcd()
+    one, two = coordinators(store, 2, "--ttl", "3s")
+    config = tmp_path / "hostler.yaml"
+    config.write_text(json.dumps({"workers": {"mine": {"models": [], "engine": "none", "gpu": "none"}}}))
+    running = {}
+    for id in ("a", "b", "c"):
+        (tmp_path / id).mkdir()
+        running[id] = hostler.start(
+            "run", "--config", config, "--volume", volume, "--worker", "mine", "--", "sleep", "1000",
+            env={"COORDINATOR_URL": f"{one.url},{two.url}", "WORKER_ID": id, "HOSTLER_RUNTIME_DIR": tmp_path / id})
+    states = dict.fromkeys(running, "running")
+    two.wait_for(states)
+    one.child.kill()
+    assert poll(lambda: store.owners() == {"c1"}, 20)
+    two.wait_for(states)
+    running["a"].kill()         # its beats end with it
+    running["b"].signal(signal.SIGTERM)
+    two.wait_for({"a": "lost", "b": "stopped", "c": "running"})
 
 
 def test_a_coordinator_that_was_stopped_for_longer_than_its_lease_takes_its_place_again(etcd, coordinators, fleet):
