@@ -33,9 +33,15 @@ PREFIX = b"/hostler/v1/"
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """not of those that the system gives to connections: who asks such a port while nobody listens there may reach itself"""
+    while True:
+        port = random.randrange(20000, 32768)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def poll(look, timeout):
