@@ -214,6 +214,10 @@ class Coordinator:
     def register(self, id="w", instance="i1", **more):
         return self.ask("/v1/workers", {"id": id, "instance": instance, "host": "h", **more})
 
+    def join(self, id="w", **more):
+        """registers as a worker does: again, where it is told to ask later"""
+        self.wait_for_status(200, lambda: self.register(id, **more))
+
     def say(self, what, id="w", instance="i1", **more):
         return self.ask(f"/v1/workers/{urllib.parse.quote(id, safe='')}/{what}", {"instance": instance, **more})
 
