@@ -6,6 +6,7 @@
 #include "json/json.h"
 
 #define LIST_BYTES_MAX ((size_t)64 << 20)
+#define LABELS_MAX     16
 
 /* What a list is filtered by; every condition must hold. */
 struct filter {
@@ -62,12 +63,13 @@ static bool read_filter(struct filter *out, struct exchange *x)
         .x = x, .type = exchange_query(x, "type", 0), .state = exchange_query(x, "state", 0)};
     if (model.ptr != NULL)
         out->model = names_canonical(&x->arena, x->coordinator->catalog, model);
-    if (out->state.ptr == NULL || str_eqz(out->state, FLEET_LOST) ||
-        fleet_state_parse(&ignored, out->state))
-        return true;
-    exchange_refuse(x, 400, "bad_request", "state: no worker is ever in that state",
-                    "running, downloading, lost, ...");
-    return false;
+    if (exchange_query(x, "label", LABELS_MAX).ptr != NULL)
+        exchange_refuse(x, 400, "bad_request", "label: more than 16 of them", NULL);
+    else if (out->state.ptr != NULL && !str_eqz(out->state, FLEET_LOST) &&
+             !fleet_state_parse(&ignored, out->state))
+        exchange_refuse(x, 400, "bad_request", "state: no worker is ever in that state",
+                        "running, downloading, lost, ...");
+    return x->status == 0;
 }
 
 static int by_id(const void *x, const void *y)

@@ -6,6 +6,9 @@
 #include "json/jansson_api.h"
 #include "text/utf8.h"
 
+/* Up to here a double holds every whole number. */
+#define JSON_REAL_WHOLE_MAX 9007199254740992.0
+
 /* jansson has macros of these names. */
 #undef json_is_object
 #undef json_is_array
@@ -148,10 +151,27 @@ bool json_as_str(struct str *out, const struct json *v)
     return true;
 }
 
+/* 1.0 and 1e3: JSON has one kind of number, and some writers know no other spelling. */
+static bool real_as_u64(uint64_t *out, const struct json *v)
+{
+    double real = jansson_loaded()->json_real_value(handle(v));
+    uint64_t whole;
+
+    if (real < 0 || real > JSON_REAL_WHOLE_MAX)
+        return false;
+    whole = (uint64_t)real;
+    if ((double)whole < real)
+        return false;
+    *out = whole;
+    return true;
+}
+
 bool json_as_u64(uint64_t *out, const struct json *v)
 {
     json_int_t n;
 
+    if (has_type(v, JSON_REAL))
+        return real_as_u64(out, v);
     if (!has_type(v, JSON_INTEGER))
         return false;
     n = jansson_loaded()->json_integer_value(handle(v));

@@ -51,7 +51,10 @@ int json_need_str(struct str *out, const struct json *object, const char *key,
                   struct err *err) MUST_CHECK;
 int json_need_u64(uint64_t *out, const struct json *object, const char *key,
                   struct err *err) MUST_CHECK;
-/* A value that is itself a string or number; false if it is not. */
+/*
+ * A value that is itself a string or number; false if it is not. A number is whole by its value:
+ * 1.0 is one, as it is for JSON Schema.
+ */
 bool json_as_str(struct str *out, const struct json *v);
 bool json_as_u64(uint64_t *out, const struct json *v);
 

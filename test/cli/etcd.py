@@ -27,8 +27,8 @@ import urllib.request
 
 import pytest
 from conftest import SLOW, Running
+from coordinating import Coordinator, poll
 
-LISTENING = r"Listening on (https?://[^ ,]+),"
 PREFIX = b"/hostler/v1/"
 
 
@@ -42,14 +42,6 @@ def free_port():
                 return port
             except OSError:
                 pass
-
-
-def poll(look, timeout):
-    """looks until it gives something true, which is returned; what it gave last when the time is over"""
-    end = time.monotonic() + timeout * SLOW
-    while not (found := look()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return found
 
 
 class Etcd:
@@ -188,80 +180,6 @@ class Held:
 
     def __exit__(self, *_):
         self._trace(self.DETACH)
-
-
-class Coordinator:
-    def __init__(self, hostler, *args, port=0, **how):
-        self.child = hostler.start("coordinator", "--listen", f"127.0.0.1:{port}", *args, **how)
-        self.url = self.child.out.wait_for(LISTENING, 30).group(1)
-
-    def ask(self, path, body=None, token=None, timeout=30, **headers):
-        """status and JSON of the answer"""
-        headers = {k.replace("_", "-"): v for k, v in headers.items()}
-        if body is not None:
-            headers.setdefault("content-type", "application/json")
-        if token:
-            headers["authorization"] = f"Bearer {token}"
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, headers=headers)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=timeout * SLOW) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as answer:
-            return answer.code, json.loads(answer.read())
-
-    def register(self, id="w", instance="i1", **more):
-        return self.ask("/v1/workers", {"id": id, "instance": instance, "host": "h", **more})
-
-    def join(self, id="w", **more):
-        """registers as a worker does: again, where it is told to ask later"""
-        self.wait_for_status(200, lambda: self.register(id, **more))
-
-    def say(self, what, id="w", instance="i1", **more):
-        return self.ask(f"/v1/workers/{urllib.parse.quote(id, safe='')}/{what}", {"instance": instance, **more})
-
-    def stop(self):
-        """asked to, it ends at once"""
-        self.child.signal(signal.SIGTERM)
-        assert self.child.finish(10).rc == 0
-
-    def workers(self):
-        return self.ask("/v1/workers")[1]["workers"]
-
-    def states(self):
-        """id -> state; one that stands there twice is an error"""
-        states = {}
-        for w in self.workers():
-            assert w["id"] not in states, f"{w['id']} is listed twice"
-            states[w["id"]] = w["state"]
-        return states
-
-    def wait_for(self, states, timeout=20):
-        """waits until exactly these are listed, in these states"""
-        found = {}
-
-        def look():
-            nonlocal found
-            found = self.states()
-            return found == states
-
-        if not poll(look, timeout):
-            wrong = {id: (found.get(id), states.get(id)) for id in {*found, *states} if found.get(id) != states.get(id)}
-            pytest.fail(f"after {timeout * SLOW:g} s {len(wrong)} are not as they should be, such as (listed, should be): "
-                        f"{dict(itertools.islice(wrong.items(), 10))}")
-
-    def wait_for_status(self, status, ask, timeout=20):
-        """waits until a request is answered so; the answer"""
-        got = None
-
-        def look():
-            nonlocal got
-            got = ask()
-            return got[0] == status
-
-        assert poll(look, timeout), f"{status} is not answered within {timeout * SLOW:g} s, but {got}"
-        return got[1]
 
 
 class Fleet:

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from etcd import Coordinator
+from coordinating import Coordinator
 
 pytestmark = pytest.mark.sanitize
 

@@ -7,7 +7,8 @@ import ssl
 
 import pytest
 from conftest import make_certificates
-from etcd import Coordinator, Held, poll
+from coordinating import Coordinator, poll
+from etcd import Held
 
 WORKERS = "/hostler/v1/workers/"
 STATES = ["running", "downloading", "waiting", "launching", "checking"]

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 from conftest import ROOT
-from etcd import Coordinator
+from coordinating import Coordinator
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">'\"&amp;"
 SHOTS = ROOT / "build" / "screenshots"

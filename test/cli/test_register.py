@@ -9,7 +9,7 @@ import time
 import pytest
 from conftest import ROOT, SLOW
 from coordinator_standin import Coordinator as StandIn
-from etcd import Coordinator
+from coordinating import Coordinator
 from test_coordinator import workers
 from volume import wait_until
 

@@ -81,9 +81,33 @@ static void what_is_absent_or_null_keeps_its_value(void **state)
     }
 }
 
+static void a_number_is_whole_by_its_value_however_it_is_spelled(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t want;
+    } cases[] = {{"{\"key\":1.0}", 1},
+                 {"{\"key\":1e3}", 1000},
+                 {"{\"key\":-0.0}", 0},
+                 {"{\"key\":9007199254740992.0}", UINT64_C(1) << 53},
+                 {"{\"key\":9223372036854775807}", INT64_MAX}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct json *doc = parse(cases[i].text);
+        struct err err = {0};
+        uint64_t n = 77;
+
+        assert_int_equal(json_need_u64(&n, doc, "key", &err), 0);
+        assert_int_equal(n, cases[i].want);
+        json_free(&doc);
+    }
+}
+
 static void a_wrong_type_is_an_error_that_names_the_key(void **state)
 {
-    static const char *const values[] = {"[]", "{}", "1.5", "-1", "1e3", "true", "\"5\"", "7"};
+    static const char *const values[] = {"[]",   "{}",     "1.5",  "-1",    "-1.0",
+                                         "1e16", "1e-300", "true", "\"5\"", "7"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
@@ -160,7 +184,7 @@ static int never(void *ctx, struct str key, const struct json *value)
 static void members_come_in_the_order_of_the_document(void **state)
 {
     JSON_SCOPED *doc = parse("{\"z\":1,\"a\":2,\"m\":3,\"b\":4}");
-    JSON_SCOPED *list = parse("[{\"y\":1,\"x\":3.0}]");
+    JSON_SCOPED *list = parse("[{\"y\":1,\"x\":3.5}]");
     ARENA_SCOPED a = {0};
     struct buf keys = buf_new(&a, 100);
 
@@ -300,6 +324,7 @@ int main(void)
         cmocka_unit_test(without_a_descriptor_for_the_library_the_limit_is_named),
         cmocka_unit_test(getters_give_what_is_there),
         cmocka_unit_test(what_is_absent_or_null_keeps_its_value),
+        cmocka_unit_test(a_number_is_whole_by_its_value_however_it_is_spelled),
         cmocka_unit_test(a_wrong_type_is_an_error_that_names_the_key),
         cmocka_unit_test(arrays_are_walked_by_index),
         cmocka_unit_test(members_come_in_the_order_of_the_document),
