@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "sys/fd.h"
 #include "sys/file.h"
@@ -32,11 +33,12 @@ static bool is_token(struct str text)
 
 static bool parse_scopes(unsigned *out, struct str words)
 {
+    bool more = words.len > 0;
     struct str word;
 
-    *out = words.len == 0 ? AUTH_READ | AUTH_WRITE : 0;
-    while (words.len > 0) {
-        (void)str_cut(&words, ',', &word);
+    *out = more ? 0 : AUTH_READ | AUTH_WRITE;
+    while (more) {
+        more = str_cut(&words, ',', &word);
         word = str_trim(word);
         if (str_eqz(word, "read"))
             *out |= AUTH_READ;
@@ -112,10 +114,20 @@ int auth_load(struct auth *out, struct arena *a, const char *path, struct err *e
     return auth_parse(out, a, text, path, err);
 }
 
+static int write_token(int fd, const char *path, struct err *err)
+{
+    char text[MADE_DIGITS + 2];
+
+    file_random_hex(text, MADE_DIGITS);
+    text[MADE_DIGITS] = '\n';
+    if (fchmod(fd, 0600) < 0)
+        return err_sys(err, ERR_USAGE, "--make-token %s", path);
+    return file_write_all(fd, (struct str){text, MADE_DIGITS + 1}, path, err);
+}
+
 int auth_make(const char *path, struct err *err)
 {
     FD_SCOPED fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
-    char text[MADE_DIGITS + 2];
 
     secret_held();
     if (fd < 0) {
@@ -124,21 +136,20 @@ int auth_make(const char *path, struct err *err)
         (void)err_sys(err, ERR_USAGE, "--make-token %s", path);
         return there ? err_hint(err, "it is not written over: name a new file, or remove it") : -1;
     }
-    file_random_hex(text, MADE_DIGITS);
-    text[MADE_DIGITS] = '\n';
-    if (fchmod(fd, 0600) < 0)
-        return err_sys(err, ERR_USAGE, "--make-token %s", path);
-    return file_write_all(fd, (struct str){text, MADE_DIGITS + 1}, path, err);
+    if (write_token(fd, path, err) == 0)
+        return 0;
+    (void)unlink(path);
+    return -1;
 }
 
-/* No branch and no end depends on what the token is. */
-static bool same_token(const char x[static AUTH_TOKEN_MAX], const char y[static AUTH_TOKEN_MAX])
+/* 1 or 0. No branch and no end depends on what the token is. */
+static unsigned same_token(const char x[static AUTH_TOKEN_MAX], const char y[static AUTH_TOKEN_MAX])
 {
-    volatile unsigned char differs = 0;
+    volatile unsigned differs = 0;
 
     for (size_t i = 0; i < AUTH_TOKEN_MAX; i++)
-        differs = (unsigned char)(differs | ((unsigned char)x[i] ^ (unsigned char)y[i]));
-    return differs == 0;
+        differs = differs | ((unsigned char)x[i] ^ (unsigned)(unsigned char)y[i]);
+    return 1 & ((differs - 1) >> 8);
 }
 
 unsigned auth_scopes(const struct auth *auth, struct str authorization)
@@ -157,6 +168,6 @@ unsigned auth_scopes(const struct auth *auth, struct str authorization)
         return 0;
     memcpy(given, token.ptr, token.len);
     for (size_t i = 0; i < auth->count; i++)
-        scopes |= same_token(auth->tokens[i].text, given) ? auth->tokens[i].scopes : 0;
+        scopes |= auth->tokens[i].scopes * same_token(auth->tokens[i].text, given);
     return scopes;
 }

@@ -10,7 +10,6 @@
 import base64
 import ctypes
 import http.client
-import itertools
 import json
 import os
 import random
@@ -21,7 +20,6 @@ import socket
 import threading
 import time
 import types
-import urllib.error
 import urllib.parse
 import urllib.request
 
