@@ -42,7 +42,7 @@ def test_there_are_operations_of_each_scope():
 
 @pytest.mark.parametrize("authorization", [
     (), ("",), ("Bearer",), ("Bearer " + "x" * 32,), ("Bearer " + READ[:-1],), ("Bearer " + READ + "r",), ("Basic " + BOTH,),
-    (BOTH,), ("Bearer" + BOTH,), (f"Bearer {BOTH}, Bearer {BOTH}",), ("Bearer " + BOTH.upper(),), ("Bearer " + "b" * 5000,)],
+    (BOTH,), ("Bearer" + BOTH,), (f"Bearer {BOTH}, Bearer {BOTH}",), ("Bearer " + BOTH.upper(),), ("Bearer " + "b" * 2000,)],
     ids=lambda a: a[0][:20] if a else "none")
 def test_without_a_token_that_is_known_nothing_is_answered_but_the_probes(guarded, authorization):
     for method, path, scope in OPERATIONS:
