@@ -21,14 +21,17 @@ static int read_text(char *out, size_t size, const struct json *object, const ch
 }
 #define READ_TEXT(array, object, key, err) read_text(array, sizeof(array), object, key, err)
 
+static int too_large(const char *key, uint64_t most, struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "\"%s\" is more than %ju", key, (uintmax_t)most);
+}
+
 static int read_number(uint64_t *out, const struct json *object, const char *key, uint64_t most,
                        struct err *err)
 {
     if (json_u64(out, object, key, err) < 0)
         return -1;
-    if (*out <= most)
-        return 0;
-    return err_set(err, ERR_LIMIT, "\"%s\" is more than %ju", key, (uintmax_t)most);
+    return *out <= most ? 0 : too_large(key, most, err);
 }
 
 /* One of the words of an enum; what is absent stays. */
@@ -79,6 +82,8 @@ static int read_sizes(struct gpu *gpu, const struct json *object, struct err *er
         return -1;
     if (gpu->total_mib == 0 && gpu->cuda_total_mib > 0)
         gpu->total_mib = gpu->cuda_total_mib + gpu->reserved_mib;
+    if (gpu->total_mib > GPU_MIB_MAX)
+        return too_large("total_mib", GPU_MIB_MAX, err);
     if (gpu->reserved_mib > gpu->total_mib || gpu->cuda_total_mib > gpu->total_mib)
         return err_set(err, ERR_USAGE, "a part of the memory is larger than \"total_mib\"");
     if (json_get(object, "cuda_total_mib") == NULL)

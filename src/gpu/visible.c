@@ -235,11 +235,19 @@ static void apply_nvidia(struct gpu_inventory *inventory, const char *value)
     hide_rest(&c);
 }
 
+/* The cards, as it is they that are counted: instances are named after their cards and profiles. */
 static bool are_alike(const struct choice *c)
 {
-    for (size_t i = 1; i < c->count; i++) {
-        if (strcmp(candidate(c, i)->name, candidate(c, 0)->name) != 0)
+    const struct gpu *first = NULL;
+
+    for (size_t i = 0; i < c->count; i++) {
+        const struct gpu *gpu = candidate(c, i);
+
+        if (is_instance(gpu))
+            continue;
+        if (first != NULL && strcmp(gpu->name, first->name) != 0)
             return false;
+        first = gpu;
     }
     return true;
 }
