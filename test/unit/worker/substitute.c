@@ -19,7 +19,7 @@ static struct substitution of_worker(struct scratch *s)
         .catalog = catalog_builtin(), .wants = choice.wants, .count = choice.count};
 }
 
-static const char *say(void *ctx, struct arena *a, enum substitute_kind kind,
+static const char *say(const void *ctx, struct arena *a, enum substitute_kind kind,
                        const struct catalog_want *want, struct err *err)
 {
     (void)ctx;
@@ -27,7 +27,7 @@ static const char *say(void *ctx, struct arena *a, enum substitute_kind kind,
     return str_format(a, "%s<%s>", kind == SUBSTITUTE_PATH ? "path" : "name", want->ref.text);
 }
 
-static const char *refuse(void *ctx, struct arena *a, enum substitute_kind kind,
+static const char *refuse(const void *ctx, struct arena *a, enum substitute_kind kind,
                           const struct catalog_want *want, struct err *err)
 {
     (void)ctx;
