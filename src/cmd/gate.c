@@ -131,9 +131,12 @@ static struct str write_gpus(struct arena *a, const struct gpu_inventory *invent
     return buf_str(&out);
 }
 
-int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct config *config,
-               const struct catalog_worker *type, struct report *report, struct err *err)
+int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct gate_ask *asked,
+               struct err *err)
 {
+    const struct config *config = asked->config;
+    const struct catalog_worker *type = asked->type;
+    struct report *report = asked->report;
     const struct gpu_ask ask = {
         .worker = type->name,
         .need = need_of(type),

@@ -3,7 +3,7 @@
 #define CMD_GATE_H
 
 #include "config/config.h"
-#include "report/report.h"
+#include "worker/gate.h"
 
 /* What the gate is asked about; choice->most_bytes is set to what this host can hold. */
 struct gate {
@@ -12,8 +12,7 @@ struct gate {
 };
 
 /* Fits struct worker_gate; ctx is a struct gate. */
-int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct config *config,
-               const struct catalog_worker *type, struct report *report,
+int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct gate_ask *asked,
                struct err *err) MUST_CHECK;
 
 #endif

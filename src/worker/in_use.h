@@ -24,7 +24,7 @@ void in_use_begin(struct in_use *in_use, struct arena *a, const struct config *c
                   struct report *report, const struct catalog_choice *choice);
 
 /* An observer of the worker's news: marks again what was lost. */
-void in_use_observe(void *in_use, enum news_kind kind, const struct worker_news *now);
+void in_use_observe(void *ctx, enum news_kind kind, const struct worker_news *now);
 
 /* The last command has ended. */
 void in_use_end(struct in_use *in_use);

@@ -80,22 +80,29 @@ static int try_list(const struct ready_check *check, struct arena *a, struct htt
     return 0;
 }
 
+/* Of one model, in the only words that all its requests have. */
+struct loading {
+    const struct ready_check *check;
+    const char *path;
+    const char *name;
+};
+
 static int post(struct http_answer *out, struct arena *a, struct http_client *client,
-                const struct ready_check *check, const char *path, const char *name,
-                struct err *err)
+                const struct loading *l, struct err *err)
 {
     struct buf body = buf_new(a, BODY_MAX);
     struct http_request request = {.method = "POST",
                                    .body_limit = BODY_MAX,
                                    .named_by_operator = true,
                                    .once = true,
-                                   .first_byte_ms = check->preload_ms};
+                                   .first_byte_ms = l->check->preload_ms};
 
     buf_addc(&body, '{');
-    json_put_member(&body, "model", str_from(name));
+    json_put_member(&body, "model", str_from(l->name));
     buf_addc(&body, '}');
     request.json = buf_str(&body);
-    if (url_parse(&request.url, a, str_from(str_format(a, "%s%s", check->url, path)), err) < 0)
+    if (url_parse(&request.url, a, str_from(str_format(a, "%s%s", l->check->url, l->path)), err) <
+        0)
         return -1;
     return http_get(out, a, client, &request, err);
 }
@@ -104,13 +111,15 @@ static int post(struct http_answer *out, struct arena *a, struct http_client *cl
 static int load(const struct ready_check *check, struct arena *a, struct http_client *client,
                 const char *name, struct err *err)
 {
+    struct loading l = {.check = check, .path = "/api/generate", .name = name};
     struct http_answer answer;
 
-    if (post(&answer, a, client, check, "/api/generate", name, err) < 0)
+    if (post(&answer, a, client, &l, err) < 0)
         return -1;
+    l.path = "/api/embed";
     if (answer.status == 400 &&
         strstr(str_dup(a, answer.body), "does not support generate") != NULL &&
-        post(&answer, a, client, check, "/api/embed", name, err) < 0)
+        post(&answer, a, client, &l, err) < 0)
         return -1;
     if (answer.status == 200)
         return 0;

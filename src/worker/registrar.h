@@ -47,7 +47,7 @@ int registrar_open(struct registrar *r, struct arena *a, const struct registrar_
                    struct err *err) MUST_CHECK;
 
 /* An observer of the worker's news. */
-void registrar_observe(void *registrar, enum news_kind kind, const struct worker_news *now);
+void registrar_observe(void *ctx, enum news_kind kind, const struct worker_news *now);
 
 /* What is known by now, to be told with the next news: revisions, and the GPUs as a JSON array. */
 void registrar_models(struct registrar *r, struct arena *a, const struct config *config,

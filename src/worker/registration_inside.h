@@ -52,6 +52,6 @@ static inline uint64_t registration_now_ms(const struct registration *r)
 void registration_set_token(struct registration *r, const char *token);
 
 /* What the thread runs, until r->ending and the end is told. */
-void *registration_run(void *registration);
+void *registration_run(void *ctx);
 
 #endif

@@ -324,7 +324,9 @@ static int prepare(struct worker *w, struct err *err)
     struct str gpus;
 
     news_move(&w->news, FLEET_GATING, NULL);
-    if (gate_pass(o->gate, &gpus, w->arena, o->config, o->type, o->report, err) < 0)
+    if (gate_pass(o->gate, &gpus, w->arena,
+                  &(struct gate_ask){.config = o->config, .type = o->type, .report = o->report},
+                  err) < 0)
         return -1;
     registrar_gpus(&w->registrar, gpus);
     if (fill_volume(w->arena, o->config, o->report, o->choice, &w->news, err) < 0 ||

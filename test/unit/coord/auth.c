@@ -53,8 +53,7 @@ static void what_is_no_token_names_its_line_and_never_itself(void **state)
         "aaaaaaaaaaaaaaaa admin",
         "aaaaaaaaaaaaaaaa read,",
         "aaaaaaaaaaaaaaaa read write",
-        "aaaaaaaaaaaaaaaa\t"
-        "read",
+        "aaaaaaaaaaaaaaaa\vread",
         "aaaaaaaa aaaaaaaa",
         "aaaaaaaaaaaaaaa\"",
         "aaaaaaaaaaaaaaa\x80",
