@@ -28,7 +28,11 @@ struct rate_bucket *rates_bucket(const struct rates *r, const struct sockaddr *a
         struct sockaddr_in6 in6;
 
         memcpy(&in6, address, sizeof(in6));
-        memcpy(&key, in6.sin6_addr.s6_addr, sizeof(key));
+        /* A client of IPv4 at a socket of both; else the network that a host has for itself. */
+        if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+            memcpy(&key, in6.sin6_addr.s6_addr + 12, 4);
+        else
+            memcpy(&key, in6.sin6_addr.s6_addr, sizeof(key));
     }
     /* Fibonacci hashing: the upper bits of the product depend on all bits of the key. */
     return &r->buckets[(key * UINT64_C(11400714819323198485)) >> 54];

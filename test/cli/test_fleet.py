@@ -11,7 +11,7 @@ from registry import make_model
 from volume import wait_until
 
 HF = {"mistralai/Mistral-7B-Instruct-v0.2": 6_000_000, "sentence-transformers/all-MiniLM-L6-v2": 1_000_000}
-OLLAMA = {"library/llava:7b": 5_000_000, "library/llava:34b": 8_000_000, "library/llama3.2:latest": 3_000_000,
+OLLAMA = {"library/llava:7b": 5_000_000, "library/llava:34b-v1.6-q4_K_M": 8_000_000, "library/llama3.2:latest": 3_000_000,
           "library/nomic-embed-text:latest": 1_000_000}
 TYPES = {"vllm": 1, "gpu-worker": 4, "gpu-highmem": 2, "ocr": 1, "embedding": 2, "cpu-worker": 2}     # models of each
 GPU = "gpu GPU-a100a100-0000-0000-0000-000000000003 8.0 81920 700 80000 NVIDIA A100-SXM4-80GB"
@@ -58,7 +58,7 @@ def test_six_types_fill_one_volume_once_and_are_seen_running(hostler, volume, tm
     # The volume says who uses what; the models of several types by several hosts.
     stock = {m["model"]: set(m["in_use"]) for m in json.loads(hostler("ls", "--volume", volume, "--json").stdout)["models"]}
     assert stock["hf:mistralai/Mistral-7B-Instruct-v0.2"] == {f"host-of-{t}" for t in ("vllm", "gpu-worker", "gpu-highmem")}
-    assert stock["ollama:llava:34b"] == {"host-of-gpu-highmem"}
+    assert stock["ollama:llava:34b-v1.6-q4_K_M"] == {"host-of-gpu-highmem"}
 
     # What a gateway asks: nobody has said where he serves.
     assert at.ask("/v1/models/mistral-7b-instruct/endpoints")[1]["endpoints"] == []
