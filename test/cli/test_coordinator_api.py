@@ -51,7 +51,7 @@ def test_schemathesis_finds_nothing(coordinator, hostler, tmp_path):
     done = subprocess.run(
         [ROOT / ".venv-api/bin/schemathesis", "run", DESCRIPTION, "--url", at.url,
          "--header", f"Authorization: Bearer {file.read_text().strip()}",
-         # The stream has no end to wait for: test_coordinator_events.py follows it.
+         # The stream has no end to wait for: test/unit/coord/events.c and test_page.py follow it.
          "--exclude-operation-id", "events",
          "--generation-deterministic", "--max-examples", "50", "--request-timeout", str(10 * SLOW),
          "--continue-on-failure", "--no-color"],

@@ -28,6 +28,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include "text/num.h"
+
 #define ADDRESSES   4
 #define MESSAGE_MAX 512
 
@@ -186,6 +188,18 @@ static double quantile(const struct world *w, double q)
     return w->good == 0 ? 0 : (double)w->took_us[(size_t)(q * (double)(w->good - 1))] / 1000.0;
 }
 
+static uint64_t number(const char *text, uint64_t most)
+{
+    struct err err = {0};
+    uint64_t n = 0;
+
+    if (num_parse_u64(&n, str_from(text), most, &err) < 0 || n == 0) {
+        (void)fprintf(stderr, "%s: %s\n", text, err.msg);
+        exit(2);
+    }
+    return n;
+}
+
 int main(int argc, char **argv)
 {
     struct world w = {0};
@@ -195,10 +209,10 @@ int main(int argc, char **argv)
 
     if (argc != 5)
         return 2;
-    w.port = (uint16_t)atoi(argv[1]);
-    w.count = (size_t)atol(argv[2]);
-    rate = (uint64_t)atol(argv[3]);
-    seconds = (uint64_t)atol(argv[4]);
+    w.port = (uint16_t)number(argv[1], UINT16_MAX);
+    w.count = (size_t)number(argv[2], 1000000);
+    rate = number(argv[3], 1000000);
+    seconds = number(argv[4], 3600);
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
