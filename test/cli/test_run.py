@@ -25,12 +25,12 @@ def worker(hostler, volume, tmp_path):
     runtime = tmp_path / "runtime"
     runtime.mkdir()
 
-    def start(*words, models=(), engine="none", options=(), env=None, **how):
+    def start(*words, models=(), engine="none", gpu="none", options=(), env=None, **how):
         names = [f"m{i}" for i in range(len(models))]
         config = tmp_path / "hostler.yaml"
         config.write_text(json.dumps({
             "models": {name: {"source": ref} for name, ref in zip(names, models)},
-            "workers": {"mine": {"models": names, "engine": engine, "gpu": "none"}}}))
+            "workers": {"mine": {"models": names, "engine": engine, "gpu": gpu}}}))
         return hostler.start("run", "--config", config, "--volume", volume, "--worker", "mine", *options, "--", *words,
                              env={"HOSTLER_RUNTIME_DIR": str(runtime), **(env or {})}, **how)
 
@@ -205,6 +205,43 @@ def test_a_stop_during_the_download_ends_it_and_the_next_run_goes_on(worker, mod
     got = worker("echo", "served", models=[f"hf:{REPO}"], hub=hub()).finish()
     assert got.rc == 0 and "served" in got.stdout
     assert_complete(volume, REPO, models.files(REPO))
+
+
+def in_gating(worker, tmp_path, **_):
+    scenario = tmp_path / "scenario"
+    scenario.write_text("hang init\n")
+    return worker("echo", "never", gpu="required", options=["--gpu-timeout", "60s"],
+                  env={"FAKE_NVML": str(scenario), "LD_LIBRARY_PATH": str(pathlib.Path(hostler_binary()).parent / "test/tools")})
+
+
+def in_waiting(worker, models, hub, hostler, volume, **_):
+    models.small(REPO, weights=12_000_000)
+    origin = hub("--rate", 500_000)
+    hostler.start_pull(f"hf:{REPO}", "-j", "1", hub=origin)             # ends with the test
+    wait_until(lambda: claimed_bytes(volume) > 0)
+    return worker("echo", "never", models=[f"hf:{REPO}"], hub=origin)
+
+
+def in_launching(worker, port, **_):
+    return worker("sleep", "1000", options=["--ready-tcp", port])
+
+
+def in_launching_again(worker, **_):
+    return worker("sh", "-c", "exit 3", options=["--restart", "on-failure"])
+
+
+@pytest.mark.parametrize("start, state", [(in_gating, "gating"), (in_waiting, "waiting"), (in_launching, "launching"),
+                                          (in_launching_again, "; start 2 of it in")],
+                         ids=["gating", "waiting", "launching", "between two starts"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_wish_to_stop_is_obeyed_in_each_state(worker, models, hub, hostler, volume, port, tmp_path, start, state, number):
+    child = start(worker=worker, models=models, hub=hub, hostler=hostler, volume=volume, port=port, tmp_path=tmp_path)
+    wait_for(child, state if " " in state else f"-> {state}")
+    assert worker.status("--live").rc == 0 and worker.status("--ready").rc == 1
+    child.signal(number)
+    got = child.finish(10)
+    assert got.rc == (3 if start is in_launching_again else 128 + number), got.stdout      # CMD's own, where it had one
+    assert moves(got)[-1] == "stopped" and "never" not in got.stdout
 
 
 # ------------------------------------------------------------------ events
