@@ -145,3 +145,10 @@ def test_what_was_answered_is_known_after_each_of_two_hundred_kills(hostler, tmp
         stop.join()
         at.child.process.wait()
     assert changed > 200
+
+
+def test_a_token_that_cannot_be_written_leaves_no_file(hostler, faulty, volume):
+    got = hostler("coordinator", "--make-token", volume / "token", env=faulty.env(nth=1, error="ENOSPC"))
+    assert any("FAILS" in call for call in faulty.calls())
+    assert got.rc != 0
+    assert not (volume / "token").exists()

@@ -132,13 +132,6 @@ def test_the_token_that_is_made_serves_both_sides_and_only_its_place_is_printed(
     assert (tmp_path / "other").read_text().strip() != token
 
 
-def test_a_token_that_cannot_be_written_leaves_no_file(hostler, faulty, volume):
-    got = hostler("coordinator", "--make-token", volume / "token", env=faulty.env(nth=1, error="ENOSPC"))
-    assert any("FAILS" in call for call in faulty.calls())
-    assert got.rc != 0
-    assert not (volume / "token").exists()
-
-
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o660, 0o602])
 def test_a_token_file_that_others_may_read_or_write_is_refused(hostler, tmp_path, mode):
     file = tmp_path / "tokens"
