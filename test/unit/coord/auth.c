@@ -188,6 +188,11 @@ static void comparing_takes_as_many_steps_whatever_the_token(void **state)
     unsigned long want;
 
     (void)state;
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    SKIP_TEST("ThreadSanitizer's own steps for a place in memory depend on what was there before");
+#endif
+#endif
     assert_int_equal(parse(&auth, &a, FIRST "\n" LAST " read", &err), 0);
     want = instructions(&auth, "Bearer 1032547698badcfe1032547698badcfe");
     if (want == 0)
