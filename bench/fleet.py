@@ -130,7 +130,7 @@ def page(b):
         browser.wait(f"document.getElementById('counts').innerText.includes('{workers}')")
         for turn in range(b.options.rounds):
             began = time.monotonic()
-            ask(port, "/v1/workers/w00000/report", {"instance": "i", "state": ("draining", "stopped")[turn == b.options.rounds - 1],
+            ask(port, "/v1/workers/w00000/report", {"instance": "i", "state": ("launching", "running")[turn % 2],
                                                      "reason": f"turn {turn}"})
             browser.wait(f"document.body.innerText.includes('turn {turn}')")
             took.append(time.monotonic() - began)
