@@ -86,15 +86,24 @@ static void vanish(struct etcd_taking *t, struct worker *w)
     t->unwritten = true;
 }
 
+/* Whose key it is; false: no worker's. */
+static bool read_id(struct str *out, const struct etcd_kv *kv)
+{
+    *out = kv->key;
+    if (!str_starts(*out, STR(ETCD_WORKERS)))
+        return false;
+    out->ptr += sizeof(ETCD_WORKERS) - 1;
+    out->len -= sizeof(ETCD_WORKERS) - 1;
+    return true;
+}
+
 void etcd_take(struct etcd_taking *t, const struct etcd_kv *kv, bool known_now)
 {
-    struct str id = kv->key;
+    struct str id;
     struct worker *w;
 
-    if (!str_starts(kv->key, STR(ETCD_WORKERS)))
+    if (!read_id(&id, kv))
         return;
-    id.ptr += sizeof(ETCD_WORKERS) - 1;
-    id.len -= sizeof(ETCD_WORKERS) - 1;
     w = view_find(t->view, id);
     if (w != NULL && !known_now && kv->revision <= w->revision)
         return;
@@ -123,13 +132,11 @@ static bool is_newer(const struct etcd_taking *t, const struct worker *w)
 
 static void take_listed(struct etcd_taking *t, const struct etcd_kv *kv)
 {
-    struct str id = kv->key;
+    struct str id;
     struct worker *w;
 
-    if (!str_starts(kv->key, STR(ETCD_WORKERS)))
+    if (!read_id(&id, kv))
         return;
-    id.ptr += sizeof(ETCD_WORKERS) - 1;
-    id.len -= sizeof(ETCD_WORKERS) - 1;
     w = view_find(t->view, id);
     if (w == NULL || (!is_newer(t, w) && w->revision != kv->revision))
         take_value(t, w, id, kv);
