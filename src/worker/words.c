@@ -24,22 +24,22 @@ static bool take_quoted(char **to, const char **at, char quote)
     return true;
 }
 
-/* The next word, which begins at *at, into to. */
-static bool take_word(char *to, const char **at)
+/* The next word, which begins at *at, with its end; *to stands behind that then. */
+static bool take_word(char **to, const char **at)
 {
     for (; **at != '\0' && !is_blank(**at); (*at)++) {
         if (**at == '\'' || **at == '"') {
             char quote = *(*at)++;
 
-            if (!take_quoted(&to, at, quote))
+            if (!take_quoted(to, at, quote))
                 return false;
             continue;
         }
         if (**at == '\\' && (*at)[1] != '\0')
             (*at)++;
-        *to++ = **at;
+        *(*to)++ = **at;
     }
-    *to = '\0';
+    *(*to)++ = '\0';
     return true;
 }
 
@@ -47,10 +47,11 @@ int words_cut(char *const **out, struct arena *a, const char *text, struct err *
 {
     VEC(char *) words = {0};
     const char *at = text;
-    size_t room = strlen(text) + 1;
+    /* No word is longer than what it is read from, and its end takes the place of a blank. */
+    char *to = arena_array(a, char, strlen(text) + 1);
 
     for (;;) {
-        char *word;
+        char *word = to;
 
         while (is_blank(*at))
             at++;
@@ -58,8 +59,7 @@ int words_cut(char *const **out, struct arena *a, const char *text, struct err *
             break;
         if (words.len == WORDS_MOST)
             return err_set(err, ERR_USAGE, "more than %zu words", WORDS_MOST);
-        word = arena_array(a, char, room);
-        if (!take_word(word, &at))
+        if (!take_word(&to, &at))
             return err_set(err, ERR_USAGE, "\"%.80s\": a quote is not closed", text);
         vec_push(a, &words, word);
     }

@@ -11,7 +11,10 @@
 
 #define WORDS_MOST ((size_t)1000)
 
-/* Ends with NULL; at least one word. A quote that is not closed, or no word at all: ERR_USAGE. */
+/*
+ * Ends with NULL; at least one word; all together take the room of the text. A quote that is not
+ * closed, or no word at all: ERR_USAGE.
+ */
 int words_cut(char *const **out, struct arena *a, const char *text, struct err *err) MUST_CHECK;
 
 #endif

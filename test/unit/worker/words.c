@@ -4,6 +4,7 @@
 
 #include "../check.h"
 #include "text/buf.h"
+#include "text/str.h"
 
 #define MOST 6
 
@@ -81,12 +82,35 @@ static void a_thousand_words_and_no_more(void **state)
     assert_string_equal(err.msg, "more than 1000 words");
 }
 
+/* A thousand words of a hundred letters are a hundred thousand bytes, not a thousand times that. */
+static void all_words_together_take_the_room_of_the_text(void **state)
+{
+    ARENA_SCOPED texts = {0};
+    ARENA_SCOPED a = {0};
+    struct buf text = buf_new(&texts, 101 * WORDS_MOST + 1);
+    char *const *words;
+    struct err err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < WORDS_MOST; i++)
+        buf_addf(&text, "%0100zu ", i);
+    /* The pointers to them grow by doubling, and old ones stay with the arena. */
+    arena_reserve(&a, text.len + 1 + 4 * WORDS_MOST * sizeof(char *));
+    assert_int_equal(words_cut(&words, &a, text.ptr, &err), 0);
+    assert_true(arena_is_one_block(&a));
+    for (size_t i = 0; i < WORDS_MOST; i++) {
+        assert_string_equal(words[i], str_format(&texts, "%0100zu", i));
+    }
+    assert_null(words[WORDS_MOST]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_are_cut_as_a_shell_would),
         cmocka_unit_test(an_open_quote_and_no_command_are_errors_of_usage),
         cmocka_unit_test(a_thousand_words_and_no_more),
+        cmocka_unit_test(all_words_together_take_the_room_of_the_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
