@@ -18,6 +18,7 @@ struct choice {
     size_t count;
     bool chosen[GPU_MAX]; /* by place in the inventory */
     size_t chosen_count;
+    size_t last; /* the place of the one chosen last */
 };
 
 static bool is_instance(const struct gpu *gpu)
@@ -47,6 +48,7 @@ static void choose(struct choice *c, size_t i)
     if (!c->chosen[c->at[i]])
         c->chosen_count++;
     c->chosen[c->at[i]] = true;
+    c->last = c->at[i];
 }
 
 static bool parse_number(uint64_t *out, struct str text)
@@ -198,7 +200,7 @@ static size_t entry_count(const char *value)
     return count;
 }
 
-/* A card that is named brings all of its instances. */
+/* A card that is named to the runtime brings all of its instances. */
 static void choose_children(struct choice *c)
 {
     for (size_t i = 0; i < c->count; i++) {
@@ -252,7 +254,21 @@ static bool are_alike(const struct choice *c)
     return true;
 }
 
-/* Lists up to the first entry that is not valid. True: a number stands in it. */
+/* Of a card that is cut up its first instance, where there is one. */
+static void choose_first_child(struct choice *c, const struct gpu *parent)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (!is_instance(candidate(c, i)) || candidate(c, i)->index != parent->index)
+            continue;
+        choose(c, i);
+        return;
+    }
+}
+
+/*
+ * Lists up to the first entry that is not valid, or that leads to an instance: one is the most. A
+ * card that is cut up leads to its first. True: a number stands in the list.
+ */
 static bool choose_until_invalid(struct choice *c)
 {
     struct str rest = str_from(c->value);
@@ -261,13 +277,18 @@ static bool choose_until_invalid(struct choice *c)
     uint64_t n;
 
     while (rest.len > 0) {
+        const struct gpu *gpu;
+
         (void)str_cut(&rest, ',', &entry);
         entry = str_trim(entry);
         if (!choose_entry(c, entry))
             break;
         numbers = numbers || parse_number(&n, entry);
-        if (str_starts(entry, STR("MIG-")))
-            break; /* one instance is the most */
+        gpu = &c->inventory->gpus[c->last];
+        if (gpu->state == GPU_MIG_PARENT)
+            choose_first_child(c, gpu);
+        if (gpu->state == GPU_MIG_PARENT || is_instance(gpu))
+            break;
     }
     return numbers;
 }
@@ -285,7 +306,6 @@ static void apply_cuda(struct gpu_inventory *inventory, const char *value, const
                  "set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name GPUs by UUID");
         return;
     }
-    choose_children(&c);
     if (c.chosen_count == 0)
         hide_all(&c, "names none of the GPUs here",
                  "name GPUs that are here, or unset it; a container counts its own from 0");

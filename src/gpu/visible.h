@@ -9,10 +9,11 @@
  *
  * CUDA_VISIBLE_DEVICES is read by CUDA in the process that uses the GPUs, so it is applied as CUDA
  * will: the list counts up to its first invalid entry, empty means none, and one MIG instance is
- * the most that a process sees. CUDA counts the fastest first unless CUDA_DEVICE_ORDER=PCI_BUS_ID;
- * with GPUs of different kinds its numbers then cannot be told. Source: CUDA C++ Programming Guide,
- * "CUDA Environment Variables". ROCR_VISIBLE_DEVICES, then HIP_VISIBLE_DEVICES within it, are
- * AMD's.
+ * the most that a process sees: a card that is cut up means the first of its instances, and what
+ * comes after an instance is not read. CUDA counts the fastest first unless
+ * CUDA_DEVICE_ORDER=PCI_BUS_ID; with GPUs of different kinds its numbers then cannot be told.
+ * Source: CUDA C++ Programming Guide, "CUDA Environment Variables", and its MIG User Guide, "CUDA
+ * Device Enumeration". ROCR_VISIBLE_DEVICES, then HIP_VISIBLE_DEVICES within it, are AMD's.
  */
 #ifndef GPU_VISIBLE_H
 #define GPU_VISIBLE_H

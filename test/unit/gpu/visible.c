@@ -141,15 +141,34 @@ static void of_instances_cuda_sees_one(void **state)
         {"MIG-" UUID_1 "/8/0", "mhoh"},
         {"MIG-" UUID_1 "/9/0", "mhhh"},
         {UUID_3, "mhho"},
+        /* Of a card that is cut CUDA takes the first, and nothing after it. */
+        {UUID_1, "mohh"},
+        {"0", "mohh"},
+        {"0,1", "mohh"},
+        {UUID_1 ",MIG-bbbb0000", "mohh"},
+        {"MIG-bbbb0000,0", "mhoh"},
     };
 
     (void)state;
     EXPECT_ROWS(one_cut, true, rows);
 }
 
+/* What the runtime left out is not there to be the first. */
+static void the_first_instance_is_that_of_what_the_runtime_left(void **state)
+{
+    const struct gpu_visible visible = {.nvidia_visible_devices = "MIG-bbbb0000",
+                                        .cuda_visible_devices = "0"};
+    struct host h;
+
+    (void)state;
+    one_cut(&h);
+    visible_hide_nvidia(&h.inventory, &visible);
+    assert_string_equal(letters(&h), "mhoh");
+}
+
 static void the_names_of_instances_do_not_make_cards_differ(void **state)
 {
-    static const struct row rows[] = {{"1", "mhho"}, {"0", "mooh"}};
+    static const struct row rows[] = {{"1", "mhho"}, {"0", "mohh"}};
 
     (void)state;
     EXPECT_ROWS(one_cut, true, rows);
@@ -320,6 +339,7 @@ int main(void)
         cmocka_unit_test(where_nothing_is_set_all_stay),
         cmocka_unit_test(cuda_counts_up_to_its_first_invalid_entry),
         cmocka_unit_test(of_instances_cuda_sees_one),
+        cmocka_unit_test(the_first_instance_is_that_of_what_the_runtime_left),
         cmocka_unit_test(the_names_of_instances_do_not_make_cards_differ),
         cmocka_unit_test(numbers_of_different_cards_need_the_order_of_the_bus),
         cmocka_unit_test(different_cards_that_are_all_named_are_all_there),
