@@ -3,8 +3,11 @@
  *
  * doc/gpus.md has the fields. A reader takes any part of them: each GPU needs `uuid`, and
  * `total_mib` or `cuda_total_mib`, from which the other sizes are reckoned where they are missing.
- * What is not known is null, and unknown members are passed over, so that files of newer versions
- * can be read.
+ * Sizes that contradict each other are refused, with the place of the GPU in the list: a part that
+ * is larger than the whole, used and free that are together more than CUDA's total (less is taken:
+ * the driver keeps some back). Nobody could tell which one is true, and a worker would be started
+ * into memory that is not there. What is not known is null, and unknown members are passed over, so
+ * that files of newer versions can be read.
  */
 #ifndef GPU_INVENTORY_H
 #define GPU_INVENTORY_H

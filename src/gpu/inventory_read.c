@@ -90,6 +90,11 @@ static int read_sizes(struct gpu *gpu, const struct json *object, struct err *er
         gpu->cuda_total_mib = gpu->total_mib - gpu->reserved_mib;
     if (gpu->used_mib > gpu->cuda_total_mib || gpu->free_mib > gpu->cuda_total_mib)
         return err_set(err, ERR_USAGE, "a part of the memory is larger than \"cuda_total_mib\"");
+    if (gpu->used_mib + gpu->free_mib > gpu->cuda_total_mib)
+        return err_set(err, ERR_USAGE,
+                       "\"used_mib\" %ju and \"free_mib\" %ju are more than \"cuda_total_mib\" %ju",
+                       (uintmax_t)gpu->used_mib, (uintmax_t)gpu->free_mib,
+                       (uintmax_t)gpu->cuda_total_mib);
     if (!free_given)
         gpu->free_mib = gpu->cuda_total_mib - gpu->used_mib;
     if (!used_given)

@@ -214,6 +214,10 @@ static void what_is_no_inventory_is_refused_by_name(void **state)
         {ONE(OK_ONE ",\"cuda_total_mib\":8189"), ERR_USAGE, "larger than \"total_mib\""},
         {ONE(OK_ONE ",\"used_mib\":8189"), ERR_USAGE, "larger than \"cuda_total_mib\""},
         {ONE(OK_ONE ",\"free_mib\":8189"), ERR_USAGE, "larger than \"cuda_total_mib\""},
+        {"{\"gpus\":[{\"uuid\":\"GPU-0\",\"total_mib\":1},{" OK_ONE
+         ",\"reserved_mib\":350,\"used_mib\":800,\"free_mib\":7039}]}",
+         ERR_USAGE,
+         "GPU 1: \"used_mib\" 800 and \"free_mib\" 7039 are more than \"cuda_total_mib\" 7838"},
         {ONE(OK_ONE ",\"index\":512"), ERR_LIMIT, "\"index\" is more than 511"},
         {ONE(OK_ONE ",\"state\":\"fine\""), ERR_USAGE, "\"state\" has a word"},
         {ONE(OK_ONE ",\"state\":1"), ERR_USAGE, "\"state\""},
