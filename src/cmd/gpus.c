@@ -108,6 +108,22 @@ static void put_gpu_notes(struct buf *out, struct arena *a, const struct gpu *gp
         put_note(out, small, "");
 }
 
+/* "GPU-5c3f2a1b is joined to GPU-00ab34cd (nvlink), ..."; nothing where nothing is told. */
+static void put_links(struct buf *out, struct arena *a, const struct gpu *gpu)
+{
+    for (size_t i = 0; i < gpu->link_count; i++) {
+        struct gpu other = {0};
+
+        memcpy(other.uuid, gpu->links[i].to, sizeof(other.uuid));
+        if (i == 0)
+            buf_addf(out, "%s is joined to", escaped(a, gpu_short_name(a, gpu)));
+        buf_addf(out, "%s %s (%s)", i > 0 ? "," : "", escaped(a, gpu_short_name(a, &other)),
+                 gpu_link_name(gpu->links[i].kind));
+    }
+    if (gpu->link_count > 0)
+        buf_addc(out, '\n');
+}
+
 static void put_table(struct buf *out, struct arena *a, const struct gpu_inventory *inventory,
                       const struct gpu_ask *ask)
 {
@@ -130,6 +146,8 @@ static void put_table(struct buf *out, struct arena *a, const struct gpu_invento
         put_note(out, inventory->reason, inventory->hint);
     for (size_t i = 0; i < inventory->count; i++)
         put_gpu_notes(out, a, &inventory->gpus[i], ask);
+    for (size_t i = 0; i < inventory->count; i++)
+        put_links(out, a, &inventory->gpus[i]);
 }
 
 static int get(struct gpu_inventory *out, const struct cmd_context *ctx, struct err *err)
@@ -183,6 +201,8 @@ const struct cmd cmd_gpus = {
         "  no-permission  may not be used by us\n"
         "  hidden         is not ours: NVIDIA_VISIBLE_DEVICES, CUDA_VISIBLE_DEVICES\n"
         "  mig-parent     is cut into MIG instances, which stand below it\n\n"
+        "How two GPUs are joined, where the driver tells, from fast to slow: nvlink, pix (one\n"
+        "PCIe switch), pxb (several), phb (the host bridge), node, sys.\n\n"
         "No GPU at all is no error: a line says what was looked for.\n",
     .run = run,
 };

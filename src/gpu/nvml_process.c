@@ -5,8 +5,9 @@
 #include "gpu/tree.h"
 #include "text/str.h"
 
-#define FIRST   8
-#define ROOM    (GPU_PROCESS_MAX * 2)
+#define FIRST   8U
+#define MOST    4096U /* of which GPU_PROCESS_MAX are kept */
+#define TRIES   5
 #define MIB     ((uint64_t)1 << 20)
 #define UNKNOWN UINT64_MAX
 /* The number of the namespace that the kernel itself starts in (PROC_PID_INIT_INO). */
@@ -38,29 +39,41 @@ static void note(struct held *held, uint32_t pid, uint64_t bytes)
         held->at[held->count++] = p;
 }
 
-/* False where the list cannot be had: the library's older form may do. */
-static bool list(struct held *held, nvml_device device, list_fn *fn, bool old)
+/* Room for what there was, and for as many that start before the next question. */
+static unsigned more_room(unsigned had, unsigned asked_for)
 {
-    union {
-        struct nvml_process now[ROOM];
-        struct nvml_process_v1 old[ROOM];
-    } room = {0};
-    unsigned count = FIRST;
-    int code;
+    unsigned least = asked_for > had ? asked_for : had;
+
+    return least > (MOST - FIRST) / 2 ? MOST : 2 * least + FIRST;
+}
+
+/* False where the list cannot be had: the library's older form may do. */
+static bool list(const struct nvml_asker *s, struct held *held, nvml_device device, list_fn *fn,
+                 bool old)
+{
+    const struct nvml_process *now = NULL;
+    const struct nvml_process_v1 *before = NULL;
+    unsigned room = FIRST;
+    unsigned count = 0;
+    int code = NVML_INSUFFICIENT_SIZE;
 
     if (fn == NULL)
         return false;
-    code = fn(device, &count, &room);
-    if (code == NVML_INSUFFICIENT_SIZE) {
-        /* More may start meanwhile. */
-        count = ROOM;
-        code = fn(device, &count, &room);
+    for (int i = 0; i < TRIES && code == NVML_INSUFFICIENT_SIZE; i++) {
+        /* The older records are smaller. */
+        void *records = arena_array(s->arena, struct nvml_process, room);
+
+        now = records;
+        before = records;
+        count = room;
+        code = fn(device, &count, records);
+        if (code == NVML_INSUFFICIENT_SIZE)
+            room = more_room(room, count);
     }
     if (code != NVML_OK)
         return code != NVML_FUNCTION_NOT_FOUND;
-    for (unsigned i = 0; i < count && i < ROOM; i++)
-        note(held, old ? room.old[i].pid : room.now[i].pid,
-             old ? room.old[i].used : room.now[i].used);
+    for (unsigned i = 0; i < count && i < room; i++)
+        note(held, old ? before[i].pid : now[i].pid, old ? before[i].used : now[i].used);
     return true;
 }
 
@@ -96,8 +109,9 @@ void nvml_ask_processes(const struct nvml_asker *s, nvml_device device)
     struct held *held = arena_new(s->arena, struct held);
 
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        if (!list(held, device, forms[i][0], false) && !list(held, device, forms[i][1], false))
-            (void)list(held, device, forms[i][2], true);
+        if (!list(s, held, device, forms[i][0], false) &&
+            !list(s, held, device, forms[i][1], false))
+            (void)list(s, held, device, forms[i][2], true);
     }
     name_them(s, held);
     for (size_t i = 0; i < held->count; i++) {

@@ -126,6 +126,97 @@ def test_what_the_environment_leaves_out_is_hidden(gpus, visible, states):
     assert [g["state"] for g in found] == states
 
 
+# ------------------------------------------------------------------ what is wrong with a GPU, and what to do
+
+RESET = "nvidia-smi --gpu-reset as root while nothing uses it, or start the host again"
+
+
+@pytest.mark.parametrize("line, state, reason, hint", [
+    ("rows 0 1", "faulty", "rows of its memory are broken, and could not be replaced", "the card has to be replaced"),
+    ("rows 1 1", "faulty", "rows of its memory are broken, and could not be replaced", "the card has to be replaced"),
+    ("rows 1 0", "ok", "a reset is due: rows of its memory wait to be replaced", RESET),
+    ("pages 1", "ok", "a reset is due: pages of its memory wait to be retired", RESET),
+    ("ecc 3", "ok", "3 uncorrected errors of its memory since the driver was loaded", RESET),
+    ("rows 0 0", "ok", "", ""),  # those that were replaced, and errors that were corrected, are no harm
+    ("ecc 0", "ok", "", ""),
+    ("pages 0", "ok", "", ""),
+])
+def test_memory_that_is_ill_is_told_with_what_to_do(gpus, line, state, reason, hint):
+    ill, good = listed(gpus(SMALL, line, L4, args=["--json"]))["gpus"]
+    assert (ill["state"], ill["reason"], ill["hint"]) == (state, reason, hint)
+    assert (good["state"], good["reason"]) == ("ok", "")
+    lines = gpus(SMALL, line, L4).stdout.splitlines()
+    assert lines[1].split()[1] == "GPU-00ab34cd" and lines[1].split()[-1] == state
+    head = "GPU-00ab34cd is faulty: " if state == "faulty" else "GPU-00ab34cd: "
+    assert lines[5:] == ([head + reason, "  hint: " + hint] if reason else [])
+
+
+def test_the_gravest_of_several_ills_is_told(gpus):
+    gpu, = listed(gpus(SMALL, "ecc 1", "pages 1", "rows 1 0", "recovery 2", args=["--json"]))["gpus"]
+    assert gpu["state"] == "faulty" and gpu["reason"] == "the driver says that it needs a new start of the host (recovery action 2)"
+    gpu, = listed(gpus(SMALL, "ecc 1", "rows 1 0", args=["--json"]))["gpus"]
+    assert gpu["state"] == "ok" and gpu["reason"] == "a reset is due: rows of its memory wait to be replaced"
+
+
+def test_instances_behind_holes_are_found_and_keep_their_numbers(gpus):
+    lines = [A100, "hole", "instance MIG-1 9856 20 9800 NVIDIA A100-SXM4-80GB MIG 1g.10gb", "hole", "hole",
+             "instance MIG-2 20096 30 20000 NVIDIA A100-SXM4-80GB MIG 2g.20gb", L4]
+    found = listed(gpus(*lines, args=["--json"]))["gpus"]
+    assert [g["uuid"] for g in found[1:3]] == ["MIG-1", "MIG-2"]
+    assert [g["state"] for g in found] == ["mig-parent", "ok", "ok", "ok"]
+    table = gpus(*lines).stdout.splitlines()
+    assert [line.split()[1] for line in table[1:5]] == ["GPU-a100a100", "MIG-1", "MIG-2", "GPU-5c3f2a1b"]
+    # the numbers of instances, in the card:instance form, count the holes
+    found = listed(gpus(*lines, args=["--json"], NVIDIA_VISIBLE_DEVICES="0:4"))["gpus"]
+    assert [g["state"] for g in found] == ["mig-parent", "hidden", "ok", "hidden"]
+
+
+def test_a_card_of_holes_alone_says_how_to_cut_it(gpus):
+    gpu, = listed(gpus(A100, "hole", args=["--json"]))["gpus"]
+    assert gpu["state"] == "mig-parent" and "nvidia-smi mig -cgi PROFILE -C" in gpu["hint"]
+
+
+def test_of_a_card_that_is_cut_cuda_s_list_leaves_one_instance(gpus):
+    lines = [A100, "instance MIG-1 9856 20 9800 NVIDIA A100 MIG 1g.10gb", "instance MIG-2 20096 30 20000 NVIDIA A100 MIG 2g.20gb"]
+    for named in ("0", "GPU-a100a100"):
+        found = listed(gpus(*lines, args=["--json"], CUDA_VISIBLE_DEVICES=named))["gpus"]
+        assert [g["state"] for g in found] == ["mig-parent", "ok", "hidden"]
+
+
+def other(n):
+    return L4.replace("5c3f2a1b", f"{n}" * 8)
+
+
+def test_how_gpus_are_joined_is_told_of_both(gpus):
+    lines = [other(0), other(1), other(2), other(3), "nvlink 0 1", "topology 0 1 50", "topology 0 2 20", "topology 2 1 30",
+             "topology 0 3 10", "topology 1 3 40", "topology 2 3 50"]
+    found = listed(gpus(*lines, args=["--json"]))["gpus"]
+    kinds = [{link["to"][4:5]: link["kind"] for link in gpu["links"]} for gpu in found]
+    assert kinds == [{"1": "nvlink", "2": "pxb", "3": "pix"}, {"0": "nvlink", "2": "phb", "3": "node"},
+                     {"0": "pxb", "1": "phb", "3": "sys"}, {"0": "pix", "1": "node", "2": "sys"}]
+    text = gpus(*lines).stdout.splitlines()
+    assert text[-4] == "GPU-00000000 is joined to GPU-11111111 (nvlink), GPU-22222222 (pxb), GPU-33333333 (pix)"
+    assert text[-1] == "GPU-33333333 is joined to GPU-00000000 (pix), GPU-11111111 (node), GPU-22222222 (sys)"
+
+
+def test_gpus_of_which_nothing_is_told_have_no_links(gpus):
+    for lines in ([other(0), other(1)], [other(0), other(1), "topology 0 1 17"]):
+        assert [gpu["links"] for gpu in listed(gpus(*lines, args=["--json"]))["gpus"]] == [[], []]
+        assert "joined" not in gpus(*lines).stdout
+
+
+@pytest.mark.parametrize("crowd, told", [
+    ("3 3 3", 3), ("9 9 9", 9),
+    ("9 40 41", 41),     # more at the second question than at the first, and again at the third
+    ("9 400 1100", 128),   # the limit of what is told (GPU_PROCESS_MAX)
+])
+def test_processes_that_start_while_they_are_counted_are_listed(gpus, crowd, told):
+    gpu, = listed(gpus(L4, f"crowd {crowd}", args=["--json"]))["gpus"]
+    assert [p["pid"] for p in gpu["processes"]] == list(range(1000, 1000 + told))
+    assert {p["mib"] for p in gpu["processes"]} == {1}
+    assert gpu["state"] == "ok"
+
+
 # ------------------------------------------------------------------ the gate of run
 
 def gated(hostler, volume, tmp_path, need, env, *more):

@@ -1,146 +1,35 @@
-/*
- * A libnvidia-ml.so.1 that plays what a scenario says, for tests on hosts without a GPU.
- *
- *     FAKE_NVML=FILE, a line each:
- *     init CODE                             what nvmlInit_v2 answers
- *     gpu UUID SM TOTAL RESERVED FREE NAME  one GPU, sizes in MiB; what follows is of the last one
- *     handle CODE                           it cannot be had
- *     memory CODE                           neither way of asking for its memory works
- *     v1                                    the newer question about memory is not known
- *     mode N                                compute mode
- *     process PID MIB
- *     recovery N                            the driver's recovery action
- *     instance UUID TOTAL RESERVED FREE NAME  a MIG instance of it
- *     hang init|memory                      it never answers
- *     crash init|memory                     it crashes
- */
+#include "fake_nvml.h"
+
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "gpu/nvml.h"
-#include "text/num.h"
-#include "text/str.h"
-
-#define MOST 16
-#define MIB  ((uint64_t)1 << 20)
-
-struct nvml_device_opaque {
-    char uuid[96];
-    char name[96];
-    int major, minor;
-    unsigned long long total, reserved, free;
-    int handle, memory, mode;
-    bool v1;
-    unsigned recovery;
-    unsigned pid;
-    unsigned long long pid_mib;
-    bool is_instance;
-    int parent;
-};
+#define MIB           ((uint64_t)1 << 20)
+#define MOST_PLACES   7
+#define NOT_SUPPORTED 3
+#define NOT_FOUND     6
+#define TOO_SMALL     7
+#define P2P_NVLINK    2
 
 /* What a library is, is global. */
-static struct nvml_device_opaque devices[MOST];
-static int count;
-static int init_code;
-static char hang[16];
-static char crash[16];
-
-static uint64_t number(struct str *line)
-{
-    struct err ignored;
-    struct str word;
-    uint64_t value = 0;
-
-    (void)str_cut(line, ' ', &word);
-    if (num_parse_u64(&value, word, UINT64_MAX, &ignored) < 0)
-        abort();
-    return value;
-}
-
-static void text(char *out, size_t size, struct str value)
-{
-    if (value.len >= size)
-        abort();
-    memcpy(out, value.ptr, value.len);
-    out[value.len] = '\0';
-}
-
-/* A GPU or an instance: UUID, [SM,] TOTAL RESERVED FREE NAME. */
-static void add_device(struct str line, bool is_instance)
-{
-    struct nvml_device_opaque d = {.is_instance = is_instance, .parent = count - 1};
-    struct str word;
-    struct str major;
-
-    if (count == MOST)
-        abort();
-    (void)str_cut(&line, ' ', &word);
-    text(d.uuid, sizeof(d.uuid), word);
-    while (is_instance && devices[d.parent].is_instance)
-        d.parent--;
-    if (!is_instance) {
-        (void)str_cut(&line, ' ', &word);
-        (void)str_cut(&word, '.', &major);
-        d.major = (int)number(&major);
-        d.minor = (int)number(&word);
-    }
-    d.total = number(&line);
-    d.reserved = number(&line);
-    d.free = number(&line);
-    text(d.name, sizeof(d.name), line);
-    devices[count++] = d;
-}
-
-static void read_line(struct str line)
-{
-    struct nvml_device_opaque *last = count > 0 ? &devices[count - 1] : &devices[0];
-    struct str word;
-
-    (void)str_cut(&line, ' ', &word);
-    if (str_eqz(word, "gpu") || str_eqz(word, "instance")) {
-        add_device(line, str_eqz(word, "instance"));
-    } else if (str_eqz(word, "init")) {
-        init_code = (int)number(&line);
-    } else if (str_eqz(word, "handle")) {
-        last->handle = (int)number(&line);
-    } else if (str_eqz(word, "memory")) {
-        last->memory = (int)number(&line);
-    } else if (str_eqz(word, "mode")) {
-        last->mode = (int)number(&line);
-    } else if (str_eqz(word, "recovery")) {
-        last->recovery = (unsigned)number(&line);
-    } else if (str_eqz(word, "process")) {
-        last->pid = (unsigned)number(&line);
-        last->pid_mib = number(&line);
-    } else if (str_eqz(word, "v1")) {
-        last->v1 = true;
-    } else if (str_eqz(word, "hang")) {
-        text(hang, sizeof(hang), line);
-    } else if (str_eqz(word, "crash")) {
-        text(crash, sizeof(crash), line);
-    } else {
-        abort();
-    }
-}
+static struct fake_nvml fake;
 
 static void play(const char *where)
 {
-    if (strcmp(hang, where) == 0)
+    if (strcmp(fake.hang, where) == 0)
         (void)pause();
-    if (strcmp(crash, where) == 0)
+    if (strcmp(fake.crash, where) == 0)
         (void)raise(SIGSEGV);
 }
 
 static nvml_device gpu_at(unsigned index)
 {
-    for (int i = 0; i < count; i++) {
-        if (!devices[i].is_instance && index-- == 0)
-            return &devices[i];
+    for (int i = 0; i < fake.count; i++) {
+        if (!fake.devices[i].is_instance && index-- == 0)
+            return &fake.devices[i];
     }
     return NULL;
 }
@@ -155,26 +44,19 @@ int nvmlInit_v2(void);
 int nvmlInit_v2(void)
 {
     const char *path = getenv("FAKE_NVML");
-    FILE *file = path == NULL ? NULL : fopen(path, "r");
-    char line[256];
 
-    if (file == NULL)
+    if (path == NULL || !fake_nvml_read(&fake, path))
         return 999;
-    while (fgets(line, sizeof(line), file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        read_line(str_from(line));
-    }
-    (void)fclose(file);
     play("init");
-    return init_code;
+    return fake.init_code;
 }
 
 int nvmlDeviceGetCount_v2(unsigned *out);
 int nvmlDeviceGetCount_v2(unsigned *out)
 {
     *out = 0;
-    for (int i = 0; i < count; i++)
-        *out += devices[i].is_instance ? 0 : 1;
+    for (int i = 0; i < fake.count; i++)
+        *out += fake.devices[i].is_instance ? 0 : 1;
     return 0;
 }
 
@@ -246,19 +128,10 @@ int nvmlDeviceGetComputeMode(nvml_device d, int *out)
     return 0;
 }
 
-static unsigned instances_of(nvml_device d)
-{
-    unsigned found = 0;
-
-    for (int i = 0; i < count; i++)
-        found += devices[i].is_instance && &devices[devices[i].parent] == d ? 1 : 0;
-    return found;
-}
-
 int nvmlDeviceGetMigMode(nvml_device d, unsigned *current, unsigned *pending);
 int nvmlDeviceGetMigMode(nvml_device d, unsigned *current, unsigned *pending)
 {
-    *current = *pending = instances_of(d) > 0 ? 1 : 0;
+    *current = *pending = d->places > 0 ? 1 : 0;
     return 0;
 }
 
@@ -266,41 +139,112 @@ int nvmlDeviceGetMaxMigDeviceCount(nvml_device d, unsigned *out);
 int nvmlDeviceGetMaxMigDeviceCount(nvml_device d, unsigned *out)
 {
     (void)d;
-    *out = 7;
+    *out = MOST_PLACES;
     return 0;
 }
 
 int nvmlDeviceGetMigDeviceHandleByIndex(nvml_device d, unsigned index, nvml_device *out);
 int nvmlDeviceGetMigDeviceHandleByIndex(nvml_device d, unsigned index, nvml_device *out)
 {
-    for (int i = 0; i < count; i++) {
-        if (devices[i].is_instance && &devices[devices[i].parent] == d && index-- == 0) {
-            *out = &devices[i];
-            return 0;
-        }
+    for (int i = 0; i < fake.count; i++) {
+        nvml_device one = &fake.devices[i];
+
+        if (!one->is_instance || &fake.devices[one->parent] != d || one->place != index)
+            continue;
+        *out = one;
+        return 0;
     }
-    return 6;
+    return NOT_FOUND;
+}
+
+/* How many there are now: the list may have grown since it was asked for. */
+static unsigned processes_of(nvml_device d)
+{
+    unsigned last = sizeof(d->crowd) / sizeof(d->crowd[0]) - 1;
+    unsigned when = d->asked < last ? d->asked : last;
+
+    d->asked++;
+    return d->crowd[when] > 0 ? d->crowd[when] : d->pid != 0;
 }
 
 int nvmlDeviceGetComputeRunningProcesses_v3(nvml_device d, unsigned *n, void *out);
 int nvmlDeviceGetComputeRunningProcesses_v3(nvml_device d, unsigned *n, void *out)
 {
     struct nvml_process *p = out;
+    unsigned now = processes_of(d);
+    unsigned room = *n;
 
-    if (d->pid == 0 || *n < 1) {
-        *n = d->pid == 0 ? 0 : 1;
-        return d->pid == 0 ? 0 : 7;
-    }
-    *n = 1;
-    p[0] = (struct nvml_process){.pid = d->pid, .used = d->pid_mib * MIB};
+    *n = now;
+    if (room < now)
+        return TOO_SMALL;
+    for (unsigned i = 0; i < now; i++)
+        p[i] = (struct nvml_process){.pid = d->pid > 0 ? d->pid : 1000 + i,
+                                     .used = (d->pid > 0 ? d->pid_mib : 1) * MIB};
     return 0;
+}
+
+int nvmlDeviceGetTotalEccErrors(nvml_device d, int type, int counter, unsigned long long *out);
+int nvmlDeviceGetTotalEccErrors(nvml_device d, int type, int counter, unsigned long long *out)
+{
+    /* Corrected ones, and those of the card's whole life, are many and harmless. */
+    *out = type == 1 && counter == 0 ? d->ecc : 12345;
+    return d->ecc_told ? 0 : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetRetiredPagesPendingStatus(nvml_device d, int *out);
+int nvmlDeviceGetRetiredPagesPendingStatus(nvml_device d, int *out)
+{
+    *out = d->pages;
+    return d->pages_told ? 0 : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetRemappedRows(nvml_device d, unsigned *corrected, unsigned *uncorrected,
+                              unsigned *pending, unsigned *failed);
+int nvmlDeviceGetRemappedRows(nvml_device d, unsigned *corrected, unsigned *uncorrected,
+                              unsigned *pending, unsigned *failed)
+{
+    /* Rows that were replaced are no harm: they must not be taken for the others. */
+    *corrected = *uncorrected = 3;
+    *pending = d->rows_pending;
+    *failed = d->rows_failed;
+    return d->rows_told ? 0 : NOT_SUPPORTED;
+}
+
+static const struct fake_pair *pair_of(nvml_device a, nvml_device b, bool nvlink)
+{
+    for (size_t i = 0; i < fake.pair_count; i++) {
+        const struct fake_pair *pair = &fake.pairs[i];
+        nvml_device first = gpu_at(pair->first);
+        nvml_device second = gpu_at(pair->second);
+
+        if (pair->nvlink == nvlink && ((a == first && b == second) || (a == second && b == first)))
+            return pair;
+    }
+    return NULL;
+}
+
+int nvmlDeviceGetP2PStatus(nvml_device a, nvml_device b, int index, int *out);
+int nvmlDeviceGetP2PStatus(nvml_device a, nvml_device b, int index, int *out)
+{
+    /* Reading over PCIe works between all: only the question for NVLink tells of NVLink. */
+    *out = index == P2P_NVLINK && pair_of(a, b, true) == NULL ? 5 : 0;
+    return 0;
+}
+
+int nvmlDeviceGetTopologyCommonAncestor(nvml_device a, nvml_device b, int *out);
+int nvmlDeviceGetTopologyCommonAncestor(nvml_device a, nvml_device b, int *out)
+{
+    const struct fake_pair *pair = pair_of(a, b, false);
+
+    *out = pair == NULL ? 0 : pair->level;
+    return pair == NULL ? NOT_SUPPORTED : 0;
 }
 
 int nvmlDeviceGetFieldValues(nvml_device d, int n, struct nvml_field *fields);
 int nvmlDeviceGetFieldValues(nvml_device d, int n, struct nvml_field *fields)
 {
     for (int i = 0; i < n; i++) {
-        fields[i].result = fields[i].id == 230 ? 0 : 3;
+        fields[i].result = fields[i].id == 230 ? 0 : NOT_SUPPORTED;
         fields[i].value.u32 = d->recovery;
     }
     return 0;
