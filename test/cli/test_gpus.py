@@ -7,8 +7,21 @@ import pytest
 
 from conftest import hostler_binary
 
+# Which test plays what has gone wrong on real hosts:
+#
+#   a card of 8188 MiB is one of 8 GB and none of 12,     test_a_card_has_the_gigabytes_that_it_is_sold_by,
+#   an L4 of 23034 MiB one of 24                          test_one_that_is_too_small_is_left_out_and_the_other_is_used
+#   the library is newer than the kernel's module (18)    test_a_driver_of_another_version_is_one_warning_to_who_only_prefers_a_gpu
+#   ENABLE_GPU=false opens no library                     test_with_enable_gpu_false_no_library_is_opened
+#   no memory of its own (GB10): NVML tells none          test_memory_that_is_not_told_is_the_host_s,
+#                                                         test_what_is_free_of_shared_memory_is_what_the_host_has_available
+#   empty places between MIG instances                    test_instances_behind_holes_are_found_and_keep_their_numbers
+#   one GPU of several cannot be had                      test_one_that_cannot_be_used_says_why_and_the_others_stay
+#   memory that is ill                                    test_memory_that_is_ill_is_told_with_what_to_do
+#   the library hangs or crashes                          test_a_library_that_fails_is_told_and_harms_nobody
 L4 = "gpu GPU-5c3f2a1b-0000-0000-0000-000000000001 8.9 23034 600 20000 NVIDIA L4"
 SMALL = "gpu GPU-00ab34cd-0000-0000-0000-000000000002 7.5 5700 300 5000 Quadro RTX 3000"
+EIGHT = "gpu GPU-88888888-0000-0000-0000-000000000005 8.6 8188 350 7800 NVIDIA GeForce RTX 3070"
 A100 = "gpu GPU-a100a100-0000-0000-0000-000000000003 8.0 81920 700 80000 NVIDIA A100-SXM4-80GB"
 
 
@@ -97,9 +110,39 @@ def test_one_that_cannot_be_used_says_why_and_the_others_stay(gpus, line, state,
     assert f" is {state}: {reason}" in gpus(SMALL, line, L4).stdout
 
 
-def test_memory_that_is_not_told_is_the_host_s(gpus):
-    gpu = listed(gpus("gpu GPU-gb10 12.1 0 0 0 NVIDIA GB10", "memory 3", args=["--json"]))["gpus"][0]
-    assert gpu["unified"] is True and gpu["total_mib"] > 0 and gpu["state"] == "ok"
+GB10 = "gpu GPU-gb10gb10-0000-0000-0000-000000000004 12.1 0 0 0 NVIDIA GB10"
+UNIFIED = [[GB10, "memory 3"], [GB10], [GB10, "v1"]]  # "not supported", or a total of 0, the newer way or the older
+MEMINFO = "MemTotal:       127506841 kB\nMemFree:         1234567 kB\nMemAvailable:   98765432 kB\nBuffers:  4 kB\n"
+
+
+@pytest.mark.parametrize("lines", UNIFIED)
+def test_memory_that_is_not_told_is_the_host_s(gpus, lines):
+    gpu, = listed(gpus(*lines, args=["--json"]))["gpus"]
+    kib = dict(re.findall(r"^(\w+): +(\d+) kB$", pathlib.Path("/proc/meminfo").read_text(), re.M))
+    assert gpu["unified"] is True and gpu["state"] == "ok"
+    assert (gpu["total_mib"], gpu["cuda_total_mib"], gpu["reserved_mib"]) == (int(kib["MemTotal"]) // 1024,) * 2 + (0,)
+    assert gpu["used_mib"] + gpu["free_mib"] == gpu["total_mib"]
+    assert "CUDA does not count the page cache as free" in gpu["reason"]
+    assert "/proc/sys/vm/drop_caches" in gpu["hint"]
+
+
+@pytest.mark.parametrize("lines", UNIFIED)
+def test_what_is_free_of_shared_memory_is_what_the_host_has_available(hostler, volume, played, tmp_path, mount_namespace,
+                                                                      lines):
+    recorded = tmp_path / "meminfo"
+    recorded.write_text(MEMINFO)
+    script = 'mount --bind "$0" /proc/meminfo || exit 99; exec "$@"'
+
+    def run(*args):
+        return hostler("gpus", "--volume", volume, *args, env=played(*lines),
+                       wrap=[*mount_namespace, "sh", "-c", script, recorded])
+
+    gpu, = listed(run("--json"))["gpus"]
+    assert (gpu["total_mib"], gpu["free_mib"]) == (127506841 // 1024, 98765432 // 1024)
+    assert gpu["used_mib"] == gpu["total_mib"] - gpu["free_mib"]
+    text = run().stdout
+    assert re.search(r"GPU-gb10gb10 +NVIDIA GB10 +12\.1 +131 GB +29\.4 GB +101 GB +ok\n", text), text
+    assert "GPU-gb10gb10: it shares the host's memory" in text and "drop_caches" in text
 
 
 @pytest.mark.parametrize("lines, reason", [
@@ -243,6 +286,44 @@ def test_a_worker_that_prefers_one_is_let_through_with_a_warning(hostler, volume
     assert got.rc == 0 and "served" in got.stdout and "WARN" in got.stdout
     got = gated(hostler, volume, tmp_path, "preferred", {"ENABLE_GPU": "true"})
     assert got.rc == 11
+
+
+@pytest.mark.parametrize("card, asked, said", [
+    (EIGHT, "8", None), (EIGHT, "8.58", None), (EIGHT, "8.59", "GPU-88888888 8.5 GB < MIN_GPU_MEMORY_GB=8.59"),
+    (EIGHT, "12", "GPU-88888888 8.5 GB < MIN_GPU_MEMORY_GB=12"),
+    (L4, "24", None), (L4, "25", "GPU-5c3f2a1b 24.1 GB < MIN_GPU_MEMORY_GB=25"), (L4, "0", None),
+])
+def test_a_card_has_the_gigabytes_that_it_is_sold_by(hostler, volume, played, gpus, tmp_path, card, asked, said):
+    got = gated(hostler, volume, tmp_path, "required", played(card, MIN_GPU_MEMORY_GB=asked))
+    assert (got.rc, "served" in got.stdout) == ((0, True) if said is None else (11, False)), got.stderr
+    assert said is None or said in got.stderr
+    lines = gpus(card, MIN_GPU_MEMORY_GB=asked).stdout.splitlines()
+    assert lines[4:] == ([] if said is None else [said])
+
+
+def test_one_that_is_too_small_is_left_out_and_the_other_is_used(hostler, volume, played, tmp_path):
+    got = gated(hostler, volume, tmp_path, "required", played(EIGHT, L4, MIN_GPU_MEMORY_GB="12"))
+    assert got.rc == 0 and "served" in got.stdout
+    assert "GPU-88888888 8.5 GB < MIN_GPU_MEMORY_GB=12" in got.stdout
+
+
+def test_a_driver_of_another_version_is_one_warning_to_who_only_prefers_a_gpu(hostler, volume, played, tmp_path):
+    why = "the NVIDIA driver cannot be asked: driver/library mismatch (NVML error 18)"
+    got = gated(hostler, volume, tmp_path, "preferred", played("init 18"))
+    assert got.rc == 0 and "served" in got.stdout
+    warnings = [line for line in got.stdout.splitlines() if " WARN " in line]
+    assert len(warnings) == 1 and f"mine starts on the CPU: no GPU was found ({why})" in warnings[0], got.stdout
+    got = gated(hostler, volume, tmp_path, "required", played("init 18"))
+    assert got.rc == 11 and "served" not in got.stdout
+    assert f"mine needs a GPU, and no GPU was found ({why})" in got.stderr
+    assert "start the host again" in got.stderr
+
+
+@pytest.mark.parametrize("line, starts", [("rows 0 1", False), ("recovery 1", False), ("rows 1 0", True), ("ecc 2", True)])
+def test_a_gpu_whose_memory_is_broken_is_not_started_on(hostler, volume, played, tmp_path, line, starts):
+    got = gated(hostler, volume, tmp_path, "required", played(L4, line))
+    assert (got.rc, "served" in got.stdout) == ((0, True) if starts else (11, False))
+    assert starts or "the one GPU cannot be used (GPU-5c3f2a1b is faulty: " in got.stderr
 
 
 def test_with_enable_gpu_false_no_library_is_opened(hostler, volume, played, tmp_path):
