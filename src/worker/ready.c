@@ -4,12 +4,12 @@
 
 #include "text/url.h"
 #include "text/vec.h"
+#include "worker/address.h"
 #include "worker/environment.h"
 #include "worker/model_path.h"
 #include "worker/words.h"
 
-#define VLLM_PORT   "8000"
-#define OLLAMA_PORT "11434"
+#define VLLM_PORT "8000"
 
 /* The work of ready_checks_of(). */
 struct making {
@@ -43,15 +43,6 @@ static const char *value_of(char *const *argv, const char *flag)
     return NULL;
 }
 
-/* Who listens everywhere is asked here. */
-static const char *reachable(const char *host)
-{
-    if (host == NULL || host[0] == '\0' || strcmp(host, "0.0.0.0") == 0 ||
-        strcmp(host, "::") == 0 || strcmp(host, "[::]") == 0)
-        return "127.0.0.1";
-    return host;
-}
-
 static int check_url(struct arena *a, const char *url, const char *name, struct err *err)
 {
     struct url parsed;
@@ -62,22 +53,21 @@ static int check_url(struct arena *a, const char *url, const char *name, struct 
     return err_wrap(err, "%s", name);
 }
 
-/* All words behind --served-model-name, which takes several; else the model as it is given. */
+/* All words behind --served-model-name, which takes several; `=` takes one. None: any will do. */
 static const char *const *served_names(struct arena *a, char *const *argv)
 {
     static const char flag[] = "--served-model-name";
     VEC(const char *) names = {0};
+    size_t i = 0;
 
-    for (size_t i = 0; argv[i] != NULL; i++) {
-        if (strncmp(argv[i], flag, sizeof(flag) - 1) != 0)
-            continue;
-        if (argv[i][sizeof(flag) - 1] == '=')
-            vec_push(a, &names, argv[i] + sizeof(flag));
-        else
-            for (size_t k = i + 1; argv[k] != NULL && argv[k][0] != '-'; k++)
-                vec_push(a, &names, argv[k]);
-        break;
-    }
+    while (argv[i] != NULL && strcmp(argv[i], flag) != 0 &&
+           !str_starts(str_from(argv[i]), STR("--served-model-name=")))
+        i++;
+    if (argv[i] != NULL && argv[i][sizeof(flag) - 1] == '=')
+        vec_push(a, &names, argv[i] + sizeof(flag));
+    else if (argv[i] != NULL)
+        for (i++; argv[i] != NULL && argv[i][0] != '-'; i++)
+            vec_push(a, &names, argv[i]);
     vec_push(a, &names, NULL);
     return names.at;
 }
@@ -85,7 +75,7 @@ static const char *const *served_names(struct arena *a, char *const *argv)
 static int add_vllm(struct making *m, struct err *err)
 {
     const char *port = value_of(m->of->argv, "--port");
-    const char *host = reachable(value_of(m->of->argv, "--host"));
+    const char *host = address_reachable(value_of(m->of->argv, "--host"));
     struct ready_check check = {.kind = READY_VLLM, .names = served_names(m->arena, m->of->argv)};
     bool bare = strchr(host, ':') != NULL && host[0] != '[';
 
@@ -95,24 +85,14 @@ static int add_vllm(struct making *m, struct err *err)
     return check_url(m->arena, check.url, "the address of vllm (--host, --port)", err);
 }
 
-/* OLLAMA_HOST is `host`, `host:port` or a URL; where it is not set OLLAMA_URL has a default. */
+/* Where it listens; where OLLAMA_HOST does not say, OLLAMA_URL has a default. */
 static const char *ollama_address(const struct making *m)
 {
     const char *host = environment_value(m->of->variables, "OLLAMA_HOST");
-    struct str rest;
-    struct str port;
 
     if (host == NULL || host[0] == '\0')
         return m->config->ollama_url;
-    if (strstr(host, "://") != NULL)
-        return host;
-    rest = str_from(host);
-    if (host[0] != ':' && str_rcut(&rest, ':', &port))
-        return str_format(m->arena, "http://%s:" STR_FMT, reachable(str_dup(m->arena, rest)),
-                          STR_ARG(port));
-    if (host[0] == ':')
-        return str_format(m->arena, "http://127.0.0.1%s", host);
-    return str_format(m->arena, "http://%s:" OLLAMA_PORT, reachable(host));
+    return address_of_ollama(m->arena, host);
 }
 
 static int add_ollama(struct making *m, struct err *err)

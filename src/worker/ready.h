@@ -1,13 +1,16 @@
 /*
  * When is a command ready to serve? One or more checks, all of which must hold: what the operator
- * names (--ready-http, --ready-tcp, --ready-cmd), else what is known of the kind of engine.
+ * names (--ready-http, --ready-tcp, --ready-cmd), which is about CMD alone, else what is known of
+ * the kind of engine, by the command's own name or by the engine of the worker's type.
  *
- *     vllm      /health answers, then /v1/models lists what --served-model-name or the model is
+ *     vllm      /health answers, then /v1/models lists every name of --served-model-name; without
+ *               that flag it need only answer
  *     ollama    /api/tags lists every model of Ollama that the worker has; with --preload each of
  *               them has been loaded, too
  *     others    ready when they have started
  *
- * Addresses are this host's own: a port from the command's --port and --host, or OLLAMA_HOST.
+ * vLLM is asked where its --host and --port say, Ollama where its OLLAMA_HOST says (address.h), or
+ * OLLAMA_URL where that is empty or unset; port 8000 and this host by default.
  */
 #ifndef WORKER_READY_H
 #define WORKER_READY_H
