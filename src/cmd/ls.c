@@ -213,13 +213,7 @@ static void put_revision(struct buf *out, const struct stock *s, const struct li
     json_put_member(out, "model", str_from(model->name));
     json_put_member(out, "store", str_from(s->list.stores.at[model->store].layout->name));
     put_text_or_null(out, "revision", r->revision);
-    json_put_key(out, "names");
-    buf_addc(out, '[');
-    for (size_t i = 0; i < r->name_count; i++) {
-        buf_addz(out, i > 0 ? "," : "");
-        json_put_str(out, str_from(r->names[i]));
-    }
-    buf_addc(out, ']');
+    json_put_member_list(out, "names", r->names, r->name_count);
     json_put_member_u64(out, "files", r->files);
     json_put_member_u64(out, "bytes", r->bytes);
     json_put_member(out, "state", str_from(state_word(r->state)));

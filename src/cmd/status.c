@@ -73,13 +73,8 @@ static void print_json(struct buf *out, const struct status_seen *seen)
     json_put_member_u64(out, "bytes", s->bytes);
     json_put_member_u64(out, "total", s->total);
     json_put_member_u64(out, "bps", s->bps);
-    json_put_key(out, "models");
-    buf_addc(out, '[');
-    for (size_t i = 0; i < s->model_count; i++) {
-        buf_addz(out, i > 0 ? "," : "");
-        json_put_str(out, str_from(s->models[i]));
-    }
-    buf_addz(out, "]}\n");
+    json_put_member_list(out, "models", s->models, s->model_count);
+    buf_addz(out, "}\n");
 }
 
 static int run(struct cmd_context *ctx, struct err *err)

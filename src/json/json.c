@@ -280,6 +280,17 @@ void json_put_member_u64(struct buf *b, const char *key, uint64_t value)
     buf_addf(b, "%" PRIu64, value);
 }
 
+void json_put_member_list(struct buf *b, const char *key, const char *const *texts, size_t count)
+{
+    json_put_key(b, key);
+    buf_addc(b, '[');
+    for (size_t i = 0; i < count; i++) {
+        buf_addz(b, i > 0 ? "," : "");
+        json_put_str(b, str_from(texts[i]));
+    }
+    buf_addc(b, ']');
+}
+
 static int put_member(void *ctx, struct str key, const struct json *value)
 {
     struct buf *b = ctx;

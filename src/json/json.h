@@ -66,6 +66,9 @@ void json_put_member(struct buf *b, const char *key, struct str value);
 void json_put_member_u64(struct buf *b, const char *key, uint64_t value);
 void json_put_key(struct buf *b, const char *key); /* comma as needed, "key": */
 
+/* ,"key":["a","b"] of so many texts. */
+void json_put_member_list(struct buf *b, const char *key, const char *const *texts, size_t count);
+
 /* A value of a document as it stands there, without blanks. */
 void json_put_value(struct buf *b, const struct json *v);
 

@@ -318,6 +318,23 @@ static void a_value_is_written_as_it_stands_in_its_document(void **state)
     arena_free(&a);
 }
 
+static void a_list_of_texts_is_a_member(void **state)
+{
+    static const char *const texts[] = {"a", "", "\"b\"", "not this one"};
+    struct arena a = {0};
+    struct buf b = buf_new(&a, 1000);
+
+    (void)state;
+    buf_addc(&b, '{');
+    json_put_member_list(&b, "none", NULL, 0);
+    json_put_member_list(&b, "one", texts, 1);
+    json_put_member_list(&b, "three", texts, 3);
+    buf_addc(&b, '}');
+    assert_string_equal(b.ptr, "{\"none\":[],\"one\":[\"a\"],"
+                               "\"three\":[\"a\",\"\",\"\\\"b\\\"\"]}");
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +351,7 @@ int main(void)
         cmocka_unit_test(free_takes_nothing_too),
         cmocka_unit_test(strings_are_quoted_and_escaped),
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(a_list_of_texts_is_a_member),
         cmocka_unit_test(a_value_is_written_as_it_stands_in_its_document),
     };
 
