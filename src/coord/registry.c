@@ -137,10 +137,42 @@ static void take_notes(struct worker *w, const struct worker *draft)
     w->kept_ms = draft->kept_ms;
 }
 
-/* What is drafted of w is kept, then true. */
+/* Whether y says more than how far it is. */
+static bool says_more(const struct fleet_record *x, const struct fleet_record *y)
+{
+    ARENA_SCOPED a = {0};
+    struct fleet_record left = *x;
+    struct fleet_record right = *y;
+    struct buf first = buf_new(&a, FLEET_MESSAGE_MAX);
+    struct buf second = buf_new(&a, FLEET_MESSAGE_MAX);
+
+    left.progress = right.progress = (struct fleet_progress){0};
+    fleet_record_put(&first, &left);
+    fleet_record_put(&second, &right);
+    return !str_eq(buf_str(&first), buf_str(&second));
+}
+
+/* Told at once, or when the last telling is long enough ago. */
+static void take_progress(struct registry *r, struct worker *w, const struct fleet_progress *now)
+{
+    if (fleet_same_progress(&w->record.progress, now))
+        return;
+    w->record.progress = *now;
+    if (clock_now_ms(r->options.clock) - w->told_ms >= TELL_PROGRESS_MS)
+        view_changed(r->view, w);
+    else
+        view_defer(r->view, w);
+}
+
+/*
+ * What is drafted of w is kept, then true. Where nobody sees a difference there is no change: a
+ * worker registers again whenever it does not know whether it was heard.
+ */
 static enum registry_answer keep(struct registry *r, struct worker *w, struct worker *draft,
                                  bool changed, struct err *err)
 {
+    struct fleet_progress before;
+    bool news;
     int result;
 
     if (!view_has_room(r->view, w, &draft->record))
@@ -148,10 +180,16 @@ static enum registry_answer keep(struct registry *r, struct worker *w, struct wo
     result = r->driver->put(r->kept, draft, err);
     if (result != 0)
         return result < 0 ? REGISTRY_FAILED : REGISTRY_CHANGED;
+    news = w == NULL || changed || w->lost || says_more(&w->record, &draft->record);
+    before = news ? draft->record.progress : w->record.progress;
     w = kept_take(r->view, w, draft);
     take_notes(w, draft);
     enter_state(r, w, changed);
-    view_changed(r->view, w);
+    w->record.progress = before;
+    if (news)
+        view_changed(r->view, w);
+    else
+        take_progress(r, w, &draft->record.progress);
     return REGISTRY_OK;
 }
 
@@ -190,18 +228,6 @@ enum registry_answer registry_find(struct worker **out, const struct registry *r
     return REGISTRY_OK;
 }
 
-/* Told at once, or when the last telling is long enough ago. */
-static void take_progress(struct registry *r, struct worker *w, const struct fleet_progress *now)
-{
-    if (fleet_same_progress(&w->record.progress, now))
-        return;
-    w->record.progress = *now;
-    if (clock_now_ms(r->options.clock) - w->told_ms >= TELL_PROGRESS_MS)
-        view_changed(r->view, w);
-    else
-        view_defer(r->view, w);
-}
-
 enum registry_answer registry_beat(struct registry *r, struct worker *w,
                                    const struct fleet_record *said, struct err *err)
 {
@@ -223,21 +249,6 @@ enum registry_answer registry_beat(struct registry *r, struct worker *w,
         view_beat(r->view, w);
     take_progress(r, w, &said->progress);
     return REGISTRY_OK;
-}
-
-/* Whether a report says more than how far it is. */
-static bool says_more(const struct fleet_record *x, const struct fleet_record *y)
-{
-    ARENA_SCOPED a = {0};
-    struct fleet_record left = *x;
-    struct fleet_record right = *y;
-    struct buf first = buf_new(&a, FLEET_MESSAGE_MAX);
-    struct buf second = buf_new(&a, FLEET_MESSAGE_MAX);
-
-    left.progress = right.progress = (struct fleet_progress){0};
-    fleet_record_put(&first, &left);
-    fleet_record_put(&second, &right);
-    return !str_eq(buf_str(&first), buf_str(&second));
 }
 
 enum registry_answer registry_report(struct registry *r, struct worker *w,

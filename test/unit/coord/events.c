@@ -211,6 +211,28 @@ static void an_id_that_is_older_than_what_is_remembered_gets_a_reset(void **stat
     drop(&s, "last");
     resume(&s, id_of(&s, seen));
     assert_non_null(strstr(take(&s, 4096), "event: reset\n"));
+    /* Who saw the first one go misses nothing that was forgotten. */
+    resume(&s, id_of(&s, seen + 1));
+    assert_non_null(strstr(take(&s, 4096), "data: {\"gone\":[\"next\",\"next\","));
+    close_stage(&s);
+}
+
+/* No worker stands in that frame, so no worker's number says how far the client is. */
+static void who_has_left_is_told_once(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    open_stage(&s, (struct str){0});
+    add(&s, "stays");
+    add(&s, "goes");
+    (void)take(&s, 4096);
+    drop(&s, "goes");
+    hands_turn(&s.hands, EVENTS_MS);
+    assert_head(&s, take(&s, 4096), "change", "\"gone\":[\"goes\"],\"workers\":[");
+    hands_turn(&s.hands, EVENTS_MS);
+    assert_false(events_due(&s.events));
+    assert_string_equal(take(&s, 4096), "");
     close_stage(&s);
 }
 
@@ -322,6 +344,7 @@ int main(void)
         cmocka_unit_test(who_comes_back_gets_what_it_missed_and_no_more),
         cmocka_unit_test(an_id_that_is_unknown_gets_a_reset),
         cmocka_unit_test(an_id_that_is_older_than_what_is_remembered_gets_a_reset),
+        cmocka_unit_test(who_has_left_is_told_once),
         cmocka_unit_test(a_client_that_falls_behind_what_is_remembered_gets_a_reset_on_its_line),
         cmocka_unit_test(there_are_four_frames_a_second_at_most_and_the_last_change_is_told),
         cmocka_unit_test(what_changes_while_a_frame_is_written_stands_in_the_next),
