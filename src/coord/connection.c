@@ -5,19 +5,24 @@
 #include "text/num.h"
 
 #define STREAM_BLOCK ((size_t)16 << 10)
+#define HANGUP_BATCH 64
 /* An answer may take so many times as long as a request. */
 #define ANSWER_TIMES 2
 #define BODY_LIMIT   FLEET_MESSAGE_MAX
 
-void connections_init(struct connections *all, struct coordinator *coordinator,
-                      const struct mhd_api *api, uint64_t request_ms, uint64_t rate)
+int connections_init(struct connections *all, struct coordinator *coordinator,
+                     const struct mhd_api *api, uint64_t request_ms, uint64_t rate, struct err *err)
 {
     *all = (struct connections){.api = api, .coordinator = coordinator, .request_ms = request_ms};
+    if (hangups_init(&all->hangups, err) < 0)
+        return -1;
     rates_init(&all->rates, &all->arena, rate, 2 * rate);
+    return 0;
 }
 
 void connections_done(struct connections *all)
 {
+    hangups_done(&all->hangups);
     arena_free(&all->arena);
 }
 
@@ -174,9 +179,12 @@ static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
 {
     struct request *r = cls;
     struct connections *all = r->connection->all;
-    size_t len = events_read(&r->events, out, max);
+    size_t len;
 
     (void)position;
+    if (r->gone)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    len = events_read(&r->events, out, max);
     if (len > 0) {
         r->connection->deadline_ms = now_ms(all) + all->request_ms;
         return (ssize_t)len;
@@ -200,6 +208,8 @@ static struct MHD_Response *make_response(struct request *r)
                                                      MHD_RESPMEM_PERSISTENT);
     events_init(&r->events, registry_view(r->x.coordinator->registry), r->x.last_event_id);
     r->streaming = true;
+    /* Nobody reads from it while it sleeps. Not watched it is noticed at the next comment. */
+    (void)!hangups_watch(&r->connection->all->hangups, r->connection->fd, r->connection);
     r->x.coordinator->counts.streams++;
     return all->api->create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, r,
                                                    NULL);
@@ -324,6 +334,25 @@ void connections_tick(struct connections *all)
         (void)shutdown(c->fd, SHUT_RDWR);
         all->coordinator->counts.timed_out++;
         c->deadline_ms = UINT64_MAX;
+    }
+}
+
+/* What is taken stays true: libmicrohttpd, which closes connections, does not run meanwhile. */
+void connections_hung_up(struct connections *all)
+{
+    void *gone[HANGUP_BATCH];
+    size_t count;
+
+    while ((count = hangups_take(&all->hangups, gone, HANGUP_BATCH)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            struct request *r = ((struct connection *)gone[i])->request;
+
+            if (r == NULL || !r->streaming)
+                continue;
+            r->gone = true;
+            if (r->suspended)
+                wake(all, r);
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "coord/coordinator.h"
 #include "coord/events.h"
+#include "coord/hangup.h"
 #include "coord/mhd.h"
 #include "coord/rates.h"
 
@@ -32,6 +33,7 @@ struct request {
     bool too_long;
     bool streaming;
     bool suspended;
+    bool gone; /* its client has hung up */
     struct events events;
 };
 
@@ -39,18 +41,22 @@ struct connections {
     const struct mhd_api *api;
     struct coordinator *coordinator;
     struct rates rates;
+    struct hangups hangups; /* of the clients of streams */
     uint64_t request_ms;
     struct connection *first;
     struct connection *unused;
     struct arena arena;
 };
 
-void connections_init(struct connections *all, struct coordinator *coordinator,
-                      const struct mhd_api *api, uint64_t request_ms, uint64_t rate);
+int connections_init(struct connections *all, struct coordinator *coordinator,
+                     const struct mhd_api *api, uint64_t request_ms, uint64_t rate,
+                     struct err *err) MUST_CHECK;
 void connections_done(struct connections *all);
 
 /* Wakes the streams that have something to write, and ends the connections that are too slow. */
 void connections_tick(struct connections *all);
+/* Ends the streams whose clients have hung up: when hangups.fd is readable. */
+void connections_hung_up(struct connections *all);
 /* Wakes all streams, which must be before the daemon stops. */
 void connections_wake(struct connections *all);
 

@@ -102,7 +102,9 @@ struct server *server_new(struct arena *a, struct coordinator *coordinator,
     s->api = mhd_api(err);
     if (s->api == NULL)
         return NULL;
-    connections_init(&s->connections, coordinator, s->api, options->request_ms, options->rate);
+    if (connections_init(&s->connections, coordinator, s->api, options->request_ms, options->rate,
+                         err) < 0)
+        return NULL;
     if (start(s, err) == 0)
         return s;
     connections_done(&s->connections);
@@ -126,11 +128,14 @@ void server_run(struct server *s)
         {.fd = s->api->get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
          .events = POLLIN},
         {.fd = stop_fd(), .events = POLLIN},
+        {.fd = s->connections.hangups.fd, .events = POLLIN},
     };
     uint64_t tick_ms = 0;
 
     while (!stop_wanted()) {
-        (void)poll(ready, 2, wait_ms(s, tick_ms));
+        (void)poll(ready, 3, wait_ms(s, tick_ms));
+        if (ready[2].revents != 0)
+            connections_hung_up(&s->connections);
         (void)s->api->run(s->daemon);
         if (clock_now_ms(s->coordinator->clock) < tick_ms)
             continue;

@@ -5,12 +5,13 @@ import random
 import re
 import resource
 import socket
+import struct
 import threading
 import time
 
 import pytest
 from conftest import SLOW
-from coordinating import Coordinator
+from coordinating import Coordinator, poll
 
 # What a Prometheus line is: a name, labels, a number (Prometheus' exposition formats; OpenMetrics 1.0).
 LINE = re.compile(r'([a-z_:][a-z0-9_:]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\})? (-?[0-9.]+(?:e[+-]?[0-9]+)?|NaN|[+-]Inf)')
@@ -82,6 +83,48 @@ def test_thousands_of_idle_connections_keep_nobody_waiting(hostler, tmp_path):
     finally:
         for line in held:
             line.close()
+
+
+@contextlib.contextmanager
+def following(at, count):
+    """so many clients of the stream, each of which has had its first frame"""
+    with contextlib.ExitStack() as all_of_them:
+        lines = [all_of_them.enter_context(dial(at, f"127.0.0.{1 + i % 4}")) for i in range(count)]
+        for line in lines:
+            line.sendall(b"GET /v1/events HTTP/1.1\r\nHost: c\r\n\r\n")
+        for line in lines:
+            said = b""
+            while b"]}\n\n" not in said:
+                more = line.recv(4096)
+                assert more, said
+                said += more
+        yield lines
+
+
+def streams(at):
+    return int(re.search(r"^hostler_http_streams (\d+)", at.request("GET", "/metrics")[2].decode(), re.M).group(1))
+
+
+@pytest.mark.parametrize("how", ["closes", "says that it is done", "breaks off"])
+def test_a_client_of_the_stream_that_goes_is_noticed_at_once(coordinator, how):
+    at = coordinator()
+    with following(at, 20) as lines, following(at, 3) as others:
+        assert streams(at) == 23
+        began = time.monotonic()
+        for line in lines:
+            if how == "breaks off":
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if how == "says that it is done":
+                line.shutdown(socket.SHUT_WR)
+            else:
+                line.close()
+        # The next comment, to which nobody would be there, comes after 15 s.
+        assert poll(lambda: streams(at) == 3, 5), f"{streams(at)} after {time.monotonic() - began:.1f} s"
+        # Those that stay are told of the next change.
+        at.register("w")
+        for line in others:
+            assert b'"id":"w"' in line.recv(4096)
+        assert streams(at) == 3
 
 
 def test_more_requests_than_the_rate_are_asked_to_come_later(coordinator):
