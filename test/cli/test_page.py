@@ -86,6 +86,42 @@ def test_the_page_follows_the_fleet(at, browser):
     browser.do("shot", path=str(SHOTS / "page.png"))
 
 
+def rows_of(part):
+    return f"[...document.querySelectorAll('#{part} .row')].map((row) => [...row.children].map((cell) => cell.innerText))"
+
+
+def test_a_model_is_one_row_whatever_its_workers_call_it(at, browser):
+    for id, host, name in (("a", "gpu-1", "mistral-7b-instruct"), ("b", "gpu-2", "hf:mistralai/Mistral-7B-Instruct-v0.2"),
+                           ("c", "gpu-1", "mistralai/Mistral-7B-Instruct-v0.2"), ("d", "cpu-1", "hf:org/name"),
+                           ("e", "cpu-2", "org/name"), ("f", "cpu-3", ".."), ("g", "cpu-3", "no such / name")):
+        at.register(id, host=host, state="running", models=[{"name": name, "revision": ""}])
+    browser.do("open", url=at.url + "/")
+    browser.expected = ["404"]      # for the one that no address can name
+    expected = [["..", "cpu-3"], ["hf:org/name", "cpu-1, cpu-2"], ["mistral-7b-instruct", "gpu-1, gpu-2"], ["no such / name", "cpu-3"]]
+    browser.wait(f"JSON.stringify({rows_of('models')}) === {json.dumps(json.dumps(expected, separators=(',', ':')))}")
+    # as the API groups them
+    assert [[m["name"], ", ".join(sorted({h["host"] for h in m["hosts"]}))] for m in at.ask("/v1/models")[1]["models"]] == expected
+    browser.do("type", at="#filter", text="mistral-7b-instruct")
+    browser.wait("document.querySelectorAll('.worker').length === 3")
+
+
+def test_a_gpu_that_several_workers_report_is_one_row_with_all_of_them(at, browser):
+    other = {**GPU, "uuid": "GPU-other"}
+    at.register("a", host="gpu-1", state="running", gpus=[{**GPU, "used_mib": 5000}, other])
+    at.register("b", host="gpu-1", state="running", gpus=[{**GPU, "used_mib": 6000}])
+    at.register("gone", host="gpu-1", state="failed", gpus=[{**GPU, "used_mib": 1}])
+    at.register("c", host="gpu-2", state="running", gpus=[GPU])
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.querySelectorAll('.worker').length === 4")
+    found = browser.eval(rows_of("gpus"))
+    assert sorted((row[0], row[-1]) for row in found) == [
+        ("gpu-1", "a, vllm 19000 MiB"), ("gpu-1", "gone (failed), a, b, vllm 19000 MiB"), ("gpu-2", "c, vllm 19000 MiB")]
+    used = "[...document.querySelectorAll('#gpus meter')].map((m) => m.value).sort((x, y) => x - y).join()"
+    assert browser.eval(used) == "6000,20000,20000"     # b spoke last
+    at.say("report", "a", gpus=[{**GPU, "used_mib": 7000}, other])
+    browser.wait(used + " === '7000,20000,20000'")
+
+
 def test_a_hostile_name_shows_as_text_with_and_without_script(at, browser):
     at.register(HOSTILE, type=HOSTILE[:60], state="running", reason="</script><script>document.title='owned'</script>",
                 labels={HOSTILE[:60]: HOSTILE}, models=[{"name": "hf:" + HOSTILE, "revision": ""}])

@@ -4,9 +4,12 @@
 
 const ORDER = ["failed", "lost", "downloading", "publishing", "checking", "waiting", "gating", "starting",
                "launching", "running", "draining", "stopped"];
-const ROW = 34, CHANGES = 200;
+const OVER = ["failed", "lost", "stopped"];
+const ROW = 34, CHANGES = 200, NAMES = 500, NAMES_AGAIN_MS = 5000;
 const workers = new Map();
-let changes = [], query = "", chosen = null, lastId = "", pending = false;
+// A worker's spelling of a model -> the one that the coordinator has for all spellings of it.
+const names = new Map();
+let changes = [], query = "", chosen = null, lastId = "", pending = false, learning = false, turn = 0;
 
 const at = (id) => document.getElementById(id);
 
@@ -97,12 +100,25 @@ function drawWorker(item) {
 
 const holders = (g) => (g.processes || []).map((p) => `${p.name || "pid " + p.pid} ${p.mib === null ? "" : p.mib + " MiB"}`.trim());
 
-function drawGpu({worker, gpu}) {
+// Whoever reports a GPU has it; of several the one who is alive and spoke last says how full it is.
+function addGpu(gpus, worker, gpu) {
+    const key = gpu.uuid ? JSON.stringify([worker.host, gpu.uuid]) : Symbol();
+    const known = gpus.get(key), rank = [!OVER.includes(worker.state), worker.turn];
+    const holder = worker.id + (rank[0] ? "" : ` (${worker.state})`);
+    if (!known) {
+        gpus.set(key, {host: worker.host, gpu, rank, ids: [holder]});
+        return;
+    }
+    known.ids.push(holder);
+    if (rank[0] > known.rank[0] || (rank[0] === known.rank[0] && rank[1] > known.rank[1])) Object.assign(known, {gpu, rank});
+}
+
+function drawGpu({host, gpu, ids}) {
     const row = make("div", undefined, "gpu");
     const total = gpu.cuda_total_mib || gpu.total_mib || 0;
     const words = `${gpu.used_mib ?? "?"} of ${total} MiB used`;
-    row.append(make("span", worker.host), make("span", gpu.name || gpu.uuid, "wide"), bar("meter", gpu.used_mib || 0, total, words),
-               make("span", [worker.id, ...holders(gpu)].join(", "), "dim wide"));
+    row.append(make("span", host), make("span", gpu.name || gpu.uuid, "wide"), bar("meter", gpu.used_mib || 0, total, words),
+               make("span", [...ids, ...holders(gpu)].join(", "), "dim wide"));
     return row;
 }
 
@@ -124,9 +140,39 @@ const lists = {
     models: new List(at("models"), drawModel), changes: new List(at("changes"), drawChange),
 };
 
+const nameOf = (said) => names.get(said) ?? said;
+
+function asReader() {
+    const token = sessionStorage.getItem("token");
+    return token ? {Authorization: "Bearer " + token} : {};
+}
+
+// Asks for the spellings that are not known yet, one after the other, each once, at most NAMES: only the coordinator has
+// the catalog. Until it has answered a model goes by the name that its worker gave.
+async function learn(spellings) {
+    if (learning || names.size >= NAMES || !spellings.size) return;
+    learning = true;
+    let wait = 0;
+    for (const said of spellings) {
+        if (names.size >= NAMES) break;
+        try {
+            const answer = await fetch(`v1/models/${encodeURIComponent(said)}/endpoints`, {headers: asReader(), cache: "no-store"});
+            if (!answer.ok && ![400, 404].includes(answer.status)) throw new Error("status " + answer.status);
+            names.set(said, answer.ok ? (await answer.json()).model : said);
+        } catch {
+            wait = NAMES_AGAIN_MS;
+            break;
+        }
+    }
+    setTimeout(() => {
+        learning = false;
+        drawSoon();
+    }, wait);
+}
+
 function matches(w) {
     if (!query) return true;
-    const text = [w.id, w.type, w.host, w.state, ...w.models.map((m) => m.name),
+    const text = [w.id, w.type, w.host, w.state, ...w.models.flatMap((m) => [m.name, nameOf(m.name)]),
                   ...Object.entries(w.labels).map(([k, v]) => `${k}=${v}`)].join("\n").toLowerCase();
     return query.split(/\s+/).every((word) => text.includes(word));
 }
@@ -154,7 +200,7 @@ function draw() {
     const shown = [...workers.values()].filter(matches);
     const groups = new Map(ORDER.map((state) => [state, []]));
     for (const w of shown) (groups.get(w.state) || groups.set(w.state, []).get(w.state)).push(w);
-    const items = [], gpus = [], models = new Map();
+    const items = [], gpus = new Map(), models = new Map(), unknown = new Set();
     at("counts").replaceChildren();
     for (const [state, all] of groups) {
         if (!all.length) continue;
@@ -164,18 +210,21 @@ function draw() {
         count.append(make("b", all.length));
         at("counts").append(count);
         for (const worker of all) {
-            for (const gpu of worker.gpus) gpus.push({worker, gpu});
+            for (const gpu of worker.gpus) addGpu(gpus, worker, gpu);
             for (const m of worker.models) {
-                if (!models.has(m.name)) models.set(m.name, new Set());
-                models.get(m.name).add(worker.host);
+                const name = nameOf(m.name);
+                if (!names.has(m.name)) unknown.add(m.name);
+                if (!models.has(name)) models.set(name, new Set());
+                models.get(name).add(worker.host);
             }
         }
     }
     lists.workers.set(items);
-    lists.gpus.set(gpus);
+    lists.gpus.set([...gpus.values()]);
     lists.models.set([...models].sort().map(([name, hosts]) => ({name, hosts: [...hosts].sort()})));
     lists.changes.set(changes.filter((c) => !query || (c.id + " " + c.words).toLowerCase().includes(query)));
     showDetails();
+    learn(unknown);
 }
 
 function drawSoon() {
@@ -193,11 +242,14 @@ function note(w, before) {
 
 function take(event, data) {
     const said = JSON.parse(data);
-    if (event === "reset") workers.clear();
+    if (event === "reset") {
+        workers.clear();
+        names.clear();
+    }
     for (const id of said.gone || []) workers.delete(id);
     for (const w of said.workers) {
         if (event !== "reset") note(w, workers.get(w.id));
-        workers.set(w.id, w);
+        workers.set(w.id, Object.assign(w, {turn: ++turn}));
     }
     drawSoon();
 }
@@ -208,8 +260,7 @@ function line(text, bad) {
 }
 
 async function follow() {
-    const headers = {Accept: "text/event-stream"}, token = sessionStorage.getItem("token");
-    if (token) headers.Authorization = "Bearer " + token;
+    const headers = {Accept: "text/event-stream", ...asReader()};
     if (lastId) headers["Last-Event-ID"] = lastId;
     const answer = await fetch("v1/events", {headers, cache: "no-store"});
     if (answer.status === 401 || answer.status === 403) {
