@@ -93,16 +93,18 @@ def rows_of(part):
 def test_a_model_is_one_row_whatever_its_workers_call_it(at, browser):
     for id, host, name in (("a", "gpu-1", "mistral-7b-instruct"), ("b", "gpu-2", "hf:mistralai/Mistral-7B-Instruct-v0.2"),
                            ("c", "gpu-1", "mistralai/Mistral-7B-Instruct-v0.2"), ("d", "cpu-1", "hf:org/name"),
-                           ("e", "cpu-2", "org/name"), ("f", "cpu-3", ".."), ("g", "cpu-3", "no such / name")):
+                           ("e", "cpu-2", "org/name"), ("0", "cpu-3", ".."), ("g", "cpu-3", "no such / name"),
+                           ("h", "gpu-2", "llava-7b"), ("i", "gpu-3", "ollama:llava:7b")):
         at.register(id, host=host, state="running", models=[{"name": name, "revision": ""}])
     browser.do("open", url=at.url + "/")
     browser.expected = ["404"]      # for the one that no address can name
-    expected = [["..", "cpu-3"], ["hf:org/name", "cpu-1, cpu-2"], ["mistral-7b-instruct", "gpu-1, gpu-2"], ["no such / name", "cpu-3"]]
+    expected = [["..", "cpu-3"], ["hf:org/name", "cpu-1, cpu-2"], ["llava-7b", "gpu-2, gpu-3"],
+                ["mistral-7b-instruct", "gpu-1, gpu-2"], ["no such / name", "cpu-3"]]
     browser.wait(f"JSON.stringify({rows_of('models')}) === {json.dumps(json.dumps(expected, separators=(',', ':')))}")
     # as the API groups them
     assert [[m["name"], ", ".join(sorted({h["host"] for h in m["hosts"]}))] for m in at.ask("/v1/models")[1]["models"]] == expected
-    browser.do("type", at="#filter", text="mistral-7b-instruct")
-    browser.wait("document.querySelectorAll('.worker').length === 3")
+    browser.do("type", at="#filter", text="llava-7b")
+    browser.wait("document.querySelectorAll('.worker').length === 2")
 
 
 def test_a_gpu_that_several_workers_report_is_one_row_with_all_of_them(at, browser):
@@ -154,6 +156,8 @@ def test_the_filter_and_the_keyboard(at, browser):
         browser.do("press", key="Tab")
         if browser.eval("document.activeElement.id") == "workers":
             break
+    # by its own word: not every browser lets a list that scrolls be reached unasked
+    assert browser.eval("[document.activeElement.id, document.activeElement.tabIndex]") == ["workers", 0]
     browser.do("press", key="End")
     browser.wait("document.querySelector('[data-id=worker-29]')")
 
@@ -169,6 +173,12 @@ def test_ten_thousand_workers_are_rows_in_sight(at, browser):
     assert browser.eval("document.querySelectorAll('.worker').length") < 100
     browser.eval("document.getElementById('workers').scrollTop = 5000 * 34")
     browser.wait("document.querySelector('[data-id=w05000]')")
+    # in sight, each row below the one before
+    tops = browser.eval("[...document.querySelectorAll('#workers .row')].map((row) => row.getBoundingClientRect().top)")
+    assert {round(y - x) for x, y in zip(tops, tops[1:])} == {34}
+    inside = """(() => { const [row, list] = ['[data-id=w05000]', '#workers'].map((s) => document.querySelector(s).getBoundingClientRect());
+                         return row.top >= list.top - 34 && row.bottom <= list.bottom + 34; })()"""
+    assert browser.eval(inside)
     at.say("report", "w05001", instance="i", state="draining")
     browser.wait("document.getElementById('changes').innerText.includes('draining')")
 
@@ -193,6 +203,9 @@ def test_with_tokens_it_asks_for_one_and_keeps_it_for_the_tab(hostler, tmp_path,
     token = file.read_text().strip()
     at = Coordinator(hostler, "--data-dir", tmp_path / "registry", "--token-file", file)
     assert at.ask("/v1/workers", {"id": "secret-worker", "instance": "i", "host": "h"}, token=token)[0] == 200
+    # as it comes, before the script takes anything out of it
+    status, _, html = at.request("GET", "/")
+    assert status == 200 and b"secret-worker" not in html
     browser.do("open", url=at.url + "/")
     browser.expected = ["401"]
     browser.wait("!document.getElementById('ask').hidden")
