@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 from conftest import ROOT
 from coordinating import Coordinator
+from etcd import Relay
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">'\"&amp;"
 SHOTS = ROOT / "build" / "screenshots"
@@ -229,3 +230,30 @@ def test_it_says_so_when_the_coordinator_goes_and_comes_back(hostler, tmp_path, 
     browser.wait("document.getElementById('line').innerText.includes('no connection to the coordinator')")
     Coordinator(hostler, "--data-dir", tmp_path / "registry", port=port)
     browser.wait("document.getElementById('line').innerText === 'live' && document.querySelector('[data-id=w]')")
+
+
+def test_who_is_forgotten_leaves_the_page(hostler, tmp_path, browser):
+    at = Coordinator(hostler, "--data-dir", tmp_path / "registry", "--keep-lost", "1s")
+    at.register("stays", state="running")
+    at.register("goes", state="running")
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.querySelector('[data-id=goes]')")
+    at.say("leave", "goes")
+    browser.wait("!document.querySelector('[data-id=goes]') && document.querySelector('[data-id=stays]')")
+    assert browser.eval(text_of("counts")) == "running 1"
+
+
+def test_after_a_broken_connection_it_tells_what_it_missed(at, browser):
+    relay = Relay(at.at[1])
+    at.register("w", state="running")
+    browser.do("open", url=relay.url + "/")
+    browser.wait("document.querySelector('[data-id=w]')")
+    browser.expected = ["ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"]
+    relay.shut = True
+    browser.wait("document.getElementById('line').innerText.includes('no connection to the coordinator')")
+    at.say("report", "w", state="draining")
+    relay.shut = False
+    browser.wait("document.getElementById('line').innerText === 'live' && document.querySelector('[data-state=draining]')")
+    # by its last id: a page that began anew would know no change
+    assert "running → draining" in browser.eval(text_of("changes"))
+    relay.close()
