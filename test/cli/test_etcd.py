@@ -110,19 +110,27 @@ def test_workers_of_hostler_run_go_on_to_the_coordinator_that_is_left(etcd, coor
     config = tmp_path / "hostler.yaml"
     config.write_text(json.dumps({"workers": {"mine": {"models": [], "engine": "none", "gpu": "none"}}}))
     running = {}
-    for id in ("a", "b", "c"):
+    for id in ("a", "b", "c", "late"):
         (tmp_path / id).mkdir()
+        ready = "true" if id != "late" else f"test -e '{tmp_path / 'ready'}'"
         running[id] = hostler.start(
-            "run", "--config", config, "--volume", volume, "--worker", "mine", "--", "sleep", "1000",
+            "run", "--config", config, "--volume", volume, "--worker", "mine", "--ready-cmd", ready, "--", "sleep", "1000",
             env={"COORDINATOR_URL": f"{one.url},{two.url}", "WORKER_ID": id, "HOSTLER_RUNTIME_DIR": tmp_path / id})
-    states = dict.fromkeys(running, "running")
-    two.wait_for(states)
+    states = {**dict.fromkeys(running, "running"), "late": "launching"}
+    for at in (one, two):
+        at.wait_for(states)
+    assert store.owners() == {"c0"}, "all of them should beat at the first of their coordinators"
     one.child.kill()
-    assert poll(lambda: store.owners() == {"c1"}, 20)
-    two.wait_for(states)
-    running["a"].kill()         # its beats end with it
+    assert poll(lambda: store.owners() == {"c1"}, 20), store.owners()
+    (tmp_path / "ready").touch()    # what changes from now on is said to the one that is left
+    running["a"].kill()             # its beats end with it
     running["b"].signal(signal.SIGTERM)
-    two.wait_for({"a": "lost", "b": "stopped", "c": "running"})
+    states = {"a": "lost", "b": "stopped", "c": "running", "late": "running"}
+    two.wait_for(states)
+    # and one that comes now learns the same, the lost and the ended too
+    three, = coordinators(store, 1, "--ttl", "3s")
+    three.wait_for(states)
+    assert store.owners() == {"c1"}
 
 
 def test_a_coordinator_that_was_stopped_for_longer_than_its_lease_takes_its_place_again(etcd, coordinators, fleet):
