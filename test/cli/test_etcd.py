@@ -120,6 +120,8 @@ def test_workers_of_hostler_run_go_on_to_the_coordinator_that_is_left(etcd, coor
     for at in (one, two):
         at.wait_for(states)
     assert store.owners() == {"c0"}, "all of them should beat at the first of their coordinators"
+    # The other one hears none of them, and that is no reason for it to call them lost.
+    assert not poll(lambda: any(at.states() != states for at in (one, two)), 4)
     one.child.kill()
     assert poll(lambda: store.owners() == {"c1"}, 20), store.owners()
     (tmp_path / "ready").touch()    # what changes from now on is said to the one that is left
