@@ -33,8 +33,8 @@ import urllib.request
 
 import pytest
 
-# a docker-registry and a server before it; each source in turn; a coordinator; an etcd and who uses it
-pytest_plugins = ["registry", "volume", "coordinating", "etcd"]
+# a docker-registry and a server before it; each source in turn; a coordinator; an etcd and who uses it; networks
+pytest_plugins = ["registry", "volume", "coordinating", "etcd", "netns"]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SLOW = float(os.environ.get("HOSTLER_TEST_SLOW", "1"))

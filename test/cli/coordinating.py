@@ -25,8 +25,9 @@ def poll(look, timeout):
 
 
 class Coordinator:
-    def __init__(self, hostler, *args, port=0, **how):
-        self.child = hostler.start("coordinator", "--listen", f"127.0.0.1:{port}", *args, **how)
+    def __init__(self, hostler, *args, port=0, address="127.0.0.1", **how):
+        open_to_all = () if address == "127.0.0.1" else ("--allow-anonymous",)
+        self.child = hostler.start("coordinator", "--listen", f"{address}:{port}", *open_to_all, *args, **how)
         self.url = self.child.out.wait_for(LISTENING, 30).group(1)
         self.at = (urllib.parse.urlsplit(self.url).hostname, urllib.parse.urlsplit(self.url).port)
 

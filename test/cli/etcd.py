@@ -45,11 +45,11 @@ def free_port():
 class Etcd:
     """One member, in a folder of its own; `args` are more of its flags."""
 
-    def __init__(self, folder, *args, scheme="http", context=None):
+    def __init__(self, folder, *args, scheme="http", context=None, address="127.0.0.1"):
         self.folder, self.args, self.scheme, self.context = folder, args, scheme, context
         folder.mkdir()
         self.port, self.peer = free_port(), free_port()
-        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.url = f"{scheme}://{address}:{self.port}"
         self.token = None
         self.start()
 
@@ -310,9 +310,9 @@ def coordinators(hostler):
     """coordinators(at, n, *flags) starts n of them on what has a url, named c0, c1 ...; asked to, they end at once"""
     running = []
 
-    def start(at, count, *args):
+    def start(at, count, *args, **how):
         started = [Coordinator(hostler, "--registry", f"etcd:{at.url}", *args,
-                               env={"HOSTLER_HOST": f"c{len(running) + i}"}) for i in range(count)]
+                               env={"HOSTLER_HOST": f"c{len(running) + i}"}, **how) for i in range(count)]
         running.extend(started)
         return started
 

@@ -1,8 +1,10 @@
 """End to end: the worker types of the guide, each a host of its own, on one empty volume, with a coordinator that sees all."""
 import json
+import os
 import pathlib
 import re
 import signal
+import types
 
 import pytest
 from conftest import hostler_binary
@@ -17,8 +19,22 @@ TYPES = {"vllm": 1, "gpu-worker": 4, "gpu-highmem": 2, "ocr": 1, "embedding": 2,
 GPU = "gpu GPU-a100a100-0000-0000-0000-000000000003 8.0 81920 700 80000 NVIDIA A100-SXM4-80GB"
 
 
+class Loopback:
+    """All on one host, also where nobody may give the workers hosts of their own."""
+    address, second, apart = "127.0.0.1", "127.0.0.2", False
+
+    def host(self):
+        return types.SimpleNamespace(wrap=[])
+
+
+@pytest.fixture(params=["one host", "a host each"])
+def lan(request):
+    """where the workers are, this process at lan.address and lan.second"""
+    return Loopback() if request.param == "one host" else request.getfixturevalue("network")()
+
+
 @pytest.fixture
-def origins(models, hub, registry, front):
+def origins(lan, models, hub, registry, front):
     """a hub and a registry that have small models by the names of the built-in ones"""
     for seed, (repo, size) in enumerate(HF.items()):
         models.small(repo, weights=size, seed=seed)
@@ -26,12 +42,12 @@ def origins(models, hub, registry, front):
     made = {name: make_model(size=size, seed=7 + i) for i, (name, size) in enumerate(OLLAMA.items())}
     for name, model in made.items():
         there.push(name, model)
-    return hub("--rate", 20_000_000), front(there), made
+    return hub("--rate", 20_000_000, "--host", lan.address, "--cdn-bind", lan.second), front(there, host=lan.address), made
 
 
-def test_six_types_fill_one_volume_once_and_are_seen_running(hostler, volume, tmp_path, origins, models):
+def test_six_types_fill_one_volume_once_and_are_seen_running(lan, hostler, volume, tmp_path, origins, models):
     hub, registry, made = origins
-    at = Coordinator(hostler, "--data-dir", tmp_path / "registry")
+    at = Coordinator(hostler, "--data-dir", tmp_path / "registry", address=lan.address)
     scenario = tmp_path / "scenario"
     scenario.write_text(GPU + "\n")
     workers = {}
@@ -40,10 +56,12 @@ def test_six_types_fill_one_volume_once_and_are_seen_running(hostler, volume, tm
         runtime.mkdir()
         workers[name] = hostler.start(
             "run", "--volume", volume, "--worker", name, "--ready-cmd", "true", "--label", f"of={name}", "--",
-            "sh", "-c", "echo serving; sleep 1000", hub=hub,
-            env={"OLLAMA_REGISTRY": registry.url, "COORDINATOR_URL": at.url, "WORKER_ID": name, "HOSTLER_HOST": f"host-of-{name}",
+            "sh", "-c", "echo serving; sleep 1000", hub=hub, wrap=lan.host().wrap,
+            env={"OLLAMA_REGISTRY": registry.url, "HOSTLER_INSECURE_HTTP": f"{lan.address},{lan.second}",
+                 "COORDINATOR_URL": at.url, "WORKER_ID": name, "HOSTLER_HOST": f"host-of-{name}",
                  "HOSTLER_RUNTIME_DIR": str(runtime), "FAKE_NVML": str(scenario),
                  "LD_LIBRARY_PATH": str(pathlib.Path(hostler_binary()).parent / "test/tools")})
+    assert len({os.readlink(f"/proc/{child.pid}/ns/net") for child in workers.values()}) == (len(TYPES) if lan.apart else 1)
     wait_until(lambda: all(state == "running" for state in at.states().values()) and len(at.states()) == len(TYPES), 60)
     listed = {w["id"]: w for w in at.workers()}
     assert {name: len(w["models"]) for name, w in listed.items()} == TYPES
@@ -68,6 +86,6 @@ def test_six_types_fill_one_volume_once_and_are_seen_running(hostler, volume, tm
         got = child.finish()
         assert got.rc == 143 and "serving" in got.stdout, f"{name}: {got.stdout}"
     assert set(at.states().values()) == {"stopped"}
-    again = hostler("run", "--volume", volume, "--worker", "vllm", "--", "true", hub=hub,
+    again = hostler("run", "--volume", volume, "--worker", "vllm", "--", "true", hub=hub, wrap=lan.host().wrap,
                     env={"HOSTLER_RUNTIME_DIR": str(tmp_path), "ENABLE_GPU": "false"})
     assert again.rc == 0 and re.search("Complete .*Mistral", again.stdout)

@@ -767,6 +767,7 @@ def main():
     a("--cdn-port", type=int, default=0)
     a("--cdn-host", help="host name written into CDN urls; default 127.0.0.2, where the CDN then listens, since "
                          "clients take redirects within one host for the Hub's own")
+    a("--cdn-bind", help="address at which the CDN listens and that is written into its urls; default as said above")
     a("--public-url", help="base used in Link headers (default: from the Host header)")
     a("--tls-cert")
     a("--tls-key")
@@ -841,7 +842,7 @@ def main():
         ctx.faults.add(parse_kv(s))
 
     api = make_server("api", ctx, opt.host, opt.port)
-    cdn_bind = "127.0.0.2" if opt.host == "127.0.0.1" and not opt.cdn_host else opt.host
+    cdn_bind = opt.cdn_bind or ("127.0.0.2" if opt.host == "127.0.0.1" and not opt.cdn_host else opt.host)
     cdn = make_server("cdn", ctx, cdn_bind, opt.cdn_port)
     ctx.api_netloc = f"{opt.host}:{api.server_address[1]}"
     ctx.cdn_netloc = f"{opt.cdn_host or cdn_bind}:{cdn.server_address[1]}"
