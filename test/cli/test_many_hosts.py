@@ -185,7 +185,7 @@ DAYS = [0, 3, -3, 400]
 def test_hosts_need_not_agree_on_the_time(source, hostler, volume):
     """of Ollama each pulls two models that share their large blob"""
     wanted = source.make(REPO, weights=16_000_000, seed=2)
-    source.serve(rate=8_000_000)
+    source.serve(rate=8_000_000, sndbuf=65536)
     clocks = [with_preload({"CLOCKS_SHIFT_S": days * 86400}, "clocks") for days in DAYS]
     dead = start(source, wanted, hostler, hostler_binary(), host="dead", env=clocks[3])
     wait_until(lambda: source.sent(REPO) > 4 * MIB)
