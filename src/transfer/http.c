@@ -127,7 +127,7 @@ static const char *too_slow(struct http_client *c, enum retry_what *ret_what)
         c->received = 0;
     }
     *ret_what = RETRY_STALL;
-    return now - c->window_ms > limit_ms ? "it stalls" : NULL;
+    return now - c->window_ms > limit_ms ? "nearly nothing comes any more" : NULL;
 }
 
 static void read_result(struct http_client *c)

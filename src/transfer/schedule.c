@@ -261,7 +261,7 @@ static const char *too_slow(struct conn *c, uint64_t now_ms, enum retry_what *re
         c->window_got = c->got;
     }
     *ret_what = RETRY_STALL;
-    return now_ms - c->window_ms > net->stall_ms ? "it stalls" : NULL;
+    return now_ms - c->window_ms > net->stall_ms ? "nearly nothing comes any more" : NULL;
 }
 
 static void tick_conns(struct transfer *t, uint64_t now_ms)

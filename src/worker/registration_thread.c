@@ -141,10 +141,11 @@ static void tell_news(struct registration *r, enum beats_news news, const struct
         return;
     case BEATS_LOST:
         say(r, true,
-            str_format(&a,
-                       "the coordinator %s does not take what this worker says: %s%s; the worker "
-                       "goes on, and it is told everything when it is back",
-                       name, words, many ? " (nor do the others)" : ""));
+            str_format(
+                &a,
+                "the coordinator %s cannot be told how this worker is: %s%s; the worker goes "
+                "on, may be shown as lost meanwhile, and tells everything when it can",
+                name, words, many ? " (nor can the others)" : ""));
         return;
     case BEATS_BACK:
         say(r, false,

@@ -57,7 +57,7 @@ COMES = {
 FAILS = {
     "refused for ever": ([dict(action="drop", times=-1)], 5, r"closed without an answer; no progress for 2s\n.*--give-up"),
     "503 for ever": ([dict(action="status", code=503, times=-1)], 5, r"it answers 503; no progress for"),
-    "stall for ever": ([dict(action="stall", delay=2, times=-1)], 5, r"(it stalls|no byte comes); no progress for"),
+    "stall for ever": ([dict(action="stall", delay=2, times=-1)], 5, r"(nearly nothing comes any more|no byte comes); no progress for"),
     "no first byte ever": ([dict(action="hang", delay=2, times=-1)], 5, r"no byte comes; no progress for"),
     "a wait that is too long": ([dict(action="status", code=429, retry_after=3600, times=-1)], 5,
                                 r"it answers 429 and asks to wait 1h00m"),

@@ -89,3 +89,40 @@ def test_six_types_fill_one_volume_once_and_are_seen_running(lan, hostler, volum
     again = hostler("run", "--volume", volume, "--worker", "vllm", "--", "true", hub=hub, wrap=lan.host().wrap,
                     env={"HOSTLER_RUNTIME_DIR": str(tmp_path), "ENABLE_GPU": "false"})
     assert again.rc == 0 and re.search("Complete .*Mistral", again.stdout)
+
+
+def test_a_worker_whose_cable_is_pulled_says_so_is_lost_meanwhile_and_goes_on(network, hostler, volume, tmp_path, models, hub):
+    lan = network()
+    models.small("org/m", weights=8_000_000, shards=2)
+    origin = hub("--rate", 1_500_000, "--sndbuf", 65536, "--host", lan.address, "--cdn-bind", lan.second)
+    at = Coordinator(hostler, "--data-dir", tmp_path / "registry", "--ttl", "1500ms", address=lan.address)
+    config = tmp_path / "hostler.yaml"
+    config.write_text(json.dumps({"models": {"m": {"source": "hf:org/m"}},
+                                  "workers": {"mine": {"models": ["m"], "engine": "none", "gpu": "none"}}}))
+    host = lan.host()
+    child = hostler.start(
+        "run", "--config", config, "--volume", volume, "--worker", "mine", "-j", "2", "--give-up", "16s", "--",
+        "sh", "-c", "echo up; sleep 1000", hub=origin, wrap=host.wrap,      # half of --give-up without a byte is a stall
+        env={"COORDINATOR_URL": at.url, "WORKER_ID": "w", "HOSTLER_RUNTIME_DIR": str(tmp_path),
+             "HOSTLER_INSECURE_HTTP": f"{lan.address},{lan.second}"})
+
+    def shown():
+        return next(iter(at.workers()), {"state": None, "progress": {"bytes": 0}})
+
+    wait_until(lambda: shown()["progress"]["bytes"] >= 4_000_000)
+    host.cable.pull()
+    assert shown()["state"] == "downloading"
+    wait_until(lambda: shown()["state"] == "lost")
+    child.out.wait_for(f"WARN the coordinator {at.url}/ cannot be told how this worker is: {at.url[7:]}: "
+                       "(cannot connect: No route to host|no (connection|answer) in time);", 20)
+    child.out.wait_for(rf"hf:org/m: model-\S+: {lan.second}:\d+: nearly nothing comes any more; trying again", 20)
+    before = shown()
+    assert before["state"] == "lost"
+    host.cable.plug()
+    wait_until(lambda: shown()["state"] == "downloading" and shown()["progress"]["bytes"] > before["progress"]["bytes"])
+    wait_until(lambda: shown()["state"] == "running")
+    child.out.wait_for(f"the coordinator {at.url}/ is back, and knows of w again", 20)
+    # What had come was not asked for again, but for what two connections had on their way.
+    assert origin.bytes_sent("cdn") < models.bytes("org/m", lfs=True) + 1_500_000
+    child.signal(signal.SIGTERM)
+    assert child.finish().rc == 143

@@ -13,7 +13,8 @@ KILLED = """
 import signal, subprocess, netns
 one = netns.Network()
 host = one.host()
-print(one.number, subprocess.Popen([*host.wrap, "sleep", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid, flush=True)
+sleeper = subprocess.Popen([*host.wrap, "sleep", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(one.number, sleeper.pid, flush=True)
 signal.pause()
 """
 
@@ -65,9 +66,11 @@ def test_what_a_killed_run_has_left_is_removed_and_what_a_living_one_has_is_not(
     killed = Running([sys.executable, "-c", KILLED], dict(os.environ), cwd=ROOT / "test/cli")
     number, sleeper = map(int, killed.out.wait_for(r"^(\d+) (\d+)$", 20).groups())
     of = os.readlink(f"/proc/{sleeper}/ns/net")
-    netns.sweep()
-    assert {living.number, number} <= set(netns.names(netns.HOSTS).values()), "what is in use stays"
-    killed.kill()
+    try:
+        netns.sweep()
+        assert {living.number, number} <= set(netns.names(netns.HOSTS).values()), "what is in use stays"
+    finally:
+        killed.kill()
     netns.sweep()
     assert number not in {*netns.names(netns.HOSTS).values(), *netns.names(netns.LINKS).values()}
     wait_until(lambda: not is_in(sleeper, of))

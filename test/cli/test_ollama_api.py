@@ -259,7 +259,7 @@ def test_silence_is_a_stall_and_it_goes_on_afterwards(running, pull):
     server.control("set", {"faults": [{"at": 3, "do": "stall"}]})
     got = pull(server, "--first-byte", "1s")
     assert got.rc == 0, got.stderr
-    said("it stalls; asking it again in ", got)
+    said("nearly nothing comes any more; asking it again in ", got)
     assert [r["end"] for r in server.log() if r["path"] == "/api/pull"] == ["cut", "ok"]
 
 

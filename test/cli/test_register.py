@@ -106,12 +106,12 @@ def test_a_coordinator_that_is_not_there_delays_nothing_and_is_told_when_it_come
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     child = worker(f"http://127.0.0.1:{port}")
-    wait_until(lambda: "launching -> running" in child.out.text and "does not take what this worker says" in child.out.text)
+    wait_until(lambda: "launching -> running" in child.out.text and "cannot be told how this worker is" in child.out.text)
     at = coordinator(port=port)
     listed(hostler, at, state="running")
     got = end(child)
-    assert got.stdout.count("does not take what this worker says") == 1
-    assert "the worker goes on, and it is told everything when it is back" in got.stdout
+    assert got.stdout.count("cannot be told how this worker is") == 1
+    assert "the worker goes on, may be shown as lost meanwhile, and tells everything when it can" in got.stdout
     assert "registered with the coordinator" in got.stdout
     listed(hostler, at, state="stopped")
 
@@ -133,7 +133,7 @@ def test_a_coordinator_that_comes_back_knows_its_worker_again(coordinator, worke
     child = worker(at)
     listed(hostler, at, state="running")
     at.child.kill()
-    wait_until(lambda: "does not take what this worker says" in child.out.text)
+    wait_until(lambda: "cannot be told how this worker is" in child.out.text)
     port = int(at.url.rsplit(":", 1)[1])
     again = coordinator("--ttl", "3s", port=port, registry="another")      # one that has never heard of it
     listed(hostler, again, state="running")
@@ -190,7 +190,7 @@ def test_what_happened_while_nobody_listened_is_told_afterwards(standin, worker)
 def test_a_token_that_is_refused_is_told_and_never_shown(standin, worker, mood):
     standin.mood = mood
     child = worker(standin, env={"COORDINATOR_TOKEN": "s3cret-t0ken"})
-    wait_until(lambda: "does not take what this worker says" in child.out.text)
+    wait_until(lambda: "cannot be told how this worker is" in child.out.text)
     got = end(child)
     assert "s3cret-t0ken" not in got.stdout + got.stderr
     assert standin.requests[0]["token"] == "Bearer s3cret-t0ken"
@@ -203,7 +203,7 @@ def test_a_token_file_is_read_again_when_its_token_was_refused(coordinator, work
     copy.chmod(0o600)
     at = coordinator("--token-file", file)
     child = worker(at, env={"COORDINATOR_TOKEN_FILE": str(copy)})
-    wait_until(lambda: "does not take what this worker says" in child.out.text)
+    wait_until(lambda: "cannot be told how this worker is" in child.out.text)
     copy.write_text(file.read_text())
     wait_until(lambda: "registered with the coordinator" in child.out.text)
     end(child)
