@@ -43,7 +43,7 @@ struct etcd_driver {
     uint64_t lease; /* on which our workers are */
     unsigned shares;
     bool cut_off; /* for so long that beats were refused */
-    bool told_up, told_down;
+    bool was_up, told_down;
 };
 
 static uint64_t now_ms(const struct etcd_driver *d)
@@ -240,15 +240,18 @@ static void tell(struct etcd_driver *d, const struct etcd_state *state)
     ARENA_SCOPED a = {0};
     bool up = can_ask(d, state) && state->watching;
 
-    if (up && d->told_down)
-        d->options->note(d->options->ctx, false, "etcd answers again");
-    else if (!up && !d->told_down && (d->told_up || !d->taking.listed))
+    if (up) {
+        if (d->told_down)
+            d->options->note(d->options->ctx, false, "etcd answers again");
+        d->told_down = false;
+        d->was_up = true;
+    } else if (!d->told_down && (d->was_up || !d->taking.listed || state->why.code != ERR_NONE)) {
         d->options->note(
             d->options->ctx, true,
             str_format(&a, "%s; asking again",
                        state->why.code != ERR_NONE ? state->why.msg : "etcd does not answer"));
-    d->told_down = !up;
-    d->told_up = up;
+        d->told_down = true;
+    }
 }
 
 static bool etcd_tick(void *driver)
