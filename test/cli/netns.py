@@ -37,8 +37,9 @@ def ip(*lines, within=None):
     """the lines as commands of ip(8), all by one process; the error is what it said"""
     if not lines:
         return
-    where = ["-netns", within] if within else []
-    done = subprocess.run(["ip", *where, "-batch", "-"], input="\n".join(lines), capture_output=True, text=True, timeout=60)
+    # not `ip -netns`: that mounts a /sys of the namespace, which cannot be done where / is no mount (a chroot)
+    where = ["nsenter", f"--net={HOSTS}/{within}", "--"] if within else []
+    done = subprocess.run([*where, "ip", "-batch", "-"], input="\n".join(lines), capture_output=True, text=True, timeout=60)
     if done.returncode != 0:
         raise OSError(f"{lines}: {done.stderr.strip()}")
 

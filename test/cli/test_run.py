@@ -235,6 +235,20 @@ def in_gating(worker, tmp_path, **_):
                   env={"FAKE_NVML": str(scenario), "LD_LIBRARY_PATH": str(pathlib.Path(hostler_binary()).parent / "test/tools")})
 
 
+def in_checking(worker, models, hub, **_):
+    models.small(REPO)
+    origin = hub()
+    origin.fault("hang", delay=60, port="api", match="/api/models", times=-1)
+    return worker("echo", "never", models=[f"hf:{REPO}"], hub=origin)
+
+
+def in_publishing(worker, models, hub, **_):
+    """its first link takes 2 s; the tracer (-D) is no parent of it, so that signals go to run"""
+    models.small(REPO)
+    slow = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=symlinkat", "-e", "inject=symlinkat:delay_enter=2000000:when=1"]
+    return worker("echo", "never", models=[f"hf:{REPO}"], hub=hub(), wrap=slow, env={"ASAN_OPTIONS": "detect_leaks=0"})
+
+
 def in_waiting(worker, models, hub, hostler, volume, **_):
     models.small(REPO, weights=12_000_000)
     origin = hub("--rate", 500_000)
@@ -256,9 +270,9 @@ def in_launching_again(worker, **_):
     return worker("sh", "-c", "exit 3", options=["--restart", "on-failure"])
 
 
-@pytest.mark.parametrize("start, state", [(in_gating, "gating"), (in_waiting, "waiting"), (in_downloading, "downloading"),
-                                          (in_launching, "launching"), (in_launching_again, "; start 2 of it in")],
-                         ids=["gating", "waiting", "downloading", "launching", "between two starts"])
+@pytest.mark.parametrize("start, state", [(in_gating, "gating"), (in_checking, "checking"), (in_waiting, "waiting"), (in_downloading, "downloading"),
+                                          (in_publishing, "publishing"), (in_launching, "launching"), (in_launching_again, "; start 2 of it in")],
+                         ids=["gating", "checking", "waiting", "downloading", "publishing", "launching", "between two starts"])
 @pytest.mark.parametrize("number, times", [(signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGTERM, 2)], ids=["term", "int", "term twice"])
 def test_a_wish_to_stop_is_obeyed_in_each_state(worker, models, hub, hostler, volume, port, tmp_path, start, state, number, times):
     child = start(worker=worker, models=models, hub=hub, hostler=hostler, volume=volume, port=port, tmp_path=tmp_path)
