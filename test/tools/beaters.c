@@ -1,7 +1,11 @@
 /*
  * Many workers at one coordinator, each with a connection of its own, to measure what that costs.
  *
- *     beaters PORT WORKERS BEATS_A_SECOND SECONDS
+ *     beaters PORT WORKERS BEATS_A_SECOND SECONDS [etcd]
+ *
+ * With "etcd" there is an etcd at that port, and its JSON gateway is asked: each worker has a lease
+ * granted, and a beat keeps it alive
+ * (https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/).
  *
  * Registers all of them, then beats at an even rate, each worker in its turn, whether the answers
  * come or not. Prints one JSON object: how many answers were as they should be, how many not, and
@@ -32,15 +36,20 @@
 
 #define ADDRESSES   4
 #define MESSAGE_MAX 512
+#define ANSWER_MAX  1024
 
 struct beater {
     int fd;
     bool waiting;
     uint64_t due_ns; /* of the beat that waits for its answer */
+    uint64_t lease;  /* at an etcd */
+    size_t len;      /* of what has come of an answer */
+    char text[ANSWER_MAX];
 };
 
 struct world {
     uint16_t port;
+    bool etcd;
     size_t count;
     struct beater *all;
     int epoll;
@@ -92,33 +101,83 @@ static void post(int fd, const char *path, const char *body)
         die("write");
 }
 
-/* Answers are small: one read has all of one. */
-static bool read_answer(int fd)
+static bool is_whole(const char *text)
 {
-    char text[2048];
-    ssize_t got = read(fd, text, sizeof(text) - 1);
+    const char *head_end = strstr(text, "\r\n\r\n");
+    const char *length = strstr(text, "Content-Length: ");
+    size_t body;
+
+    if (head_end == NULL)
+        return false;
+    head_end += 4;
+    if (length == NULL || length > head_end) /* in chunks, of which the last one is empty */
+        return strstr(head_end, "\r\n0\r\n\r\n") != NULL;
+    length += strlen("Content-Length: ");
+    for (body = 0; *length >= '0' && *length <= '9'; length++)
+        body = body * 10 + (size_t)(*length - '0');
+    return strlen(head_end) >= body;
+}
+
+/* Takes what has come. True: the answer is whole, and stays in its text. */
+static bool read_answer(struct beater *b)
+{
+    ssize_t got = read(b->fd, b->text + b->len, sizeof(b->text) - 1 - b->len);
 
     if (got <= 0)
-        die("the coordinator closed a connection");
-    text[got] = '\0';
-    return strncmp(text, "HTTP/1.1 200 ", 13) == 0;
+        die("a connection was closed, or an answer is too long");
+    b->len += (size_t)got;
+    b->text[b->len] = '\0';
+    if (!is_whole(b->text))
+        return false;
+    b->len = 0;
+    return true;
+}
+
+/* Of a lease that it does not know, etcd says the same without a time to live. */
+static bool is_good(const struct world *w, const struct beater *b)
+{
+    return strncmp(b->text, "HTTP/1.1 200 ", 13) == 0 &&
+           (!w->etcd || strstr(b->text, "\"TTL\":") != NULL);
+}
+
+static void register_at_coordinator(const struct beater *b, size_t i)
+{
+    char body[MESSAGE_MAX];
+
+    (void)snprintf(body, sizeof(body),
+                   "{\"id\":\"w%zu\",\"instance\":\"i\",\"host\":\"h%zu\",\"state\":\"running\"}",
+                   i, i / 8);
+    post(b->fd, "/v1/workers", body);
+}
+
+static void keep_lease(struct beater *b)
+{
+    const char *id = strstr(b->text, "\"ID\":\"");
+
+    if (id == NULL)
+        die("etcd granted no lease");
+    for (id += strlen("\"ID\":\""); *id >= '0' && *id <= '9'; id++)
+        b->lease = b->lease * 10 + (uint64_t)(*id - '0');
 }
 
 static void join(struct world *w, size_t i)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = i};
-    char body[MESSAGE_MAX];
     struct beater *b = &w->all[i];
 
     b->fd = connect_one(w, i);
-    (void)snprintf(body, sizeof(body),
-                   "{\"id\":\"w%zu\",\"instance\":\"i\",\"host\":\"h%zu\",\"state\":\"running\"}",
-                   i, i / 8);
-    post(b->fd, "/v1/workers", body);
-    if (!read_answer(b->fd)) {
-        (void)fprintf(stderr, "worker %zu was not registered\n", i);
+    if (w->etcd)
+        post(b->fd, "/v3/lease/grant", "{\"TTL\":\"15\"}"); /* the coordinator's time to live */
+    else
+        register_at_coordinator(b, i);
+    while (!read_answer(b)) {
+    }
+    if (!is_good(w, b)) {
+        (void)fprintf(stderr, "worker %zu was not registered: %s\n", i, b->text);
         exit(1);
     }
+    if (w->etcd)
+        keep_lease(b);
     if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, b->fd, &event) < 0)
         die("epoll_ctl");
 }
@@ -126,16 +185,21 @@ static void join(struct world *w, size_t i)
 static void beat(struct world *w, size_t i, uint64_t due_ns)
 {
     struct beater *b = &w->all[i];
-    char path[64];
+    char text[64];
 
     if (b->waiting) {
         w->late++;
         return;
     }
-    (void)snprintf(path, sizeof(path), "/v1/workers/w%zu/beat", i);
     b->waiting = true;
     b->due_ns = due_ns;
-    post(b->fd, path, "{\"instance\":\"i\"}");
+    if (w->etcd) {
+        (void)snprintf(text, sizeof(text), "{\"ID\":\"%" PRIu64 "\"}", b->lease);
+        post(b->fd, "/v3/lease/keepalive", text);
+    } else {
+        (void)snprintf(text, sizeof(text), "/v1/workers/w%zu/beat", i);
+        post(b->fd, text, "{\"instance\":\"i\"}");
+    }
 }
 
 static void hear(struct world *w, int wait_ms)
@@ -145,10 +209,11 @@ static void hear(struct world *w, int wait_ms)
 
     for (int i = 0; i < n; i++) {
         struct beater *b = &w->all[events[i].data.u64];
-        bool good = read_answer(b->fd);
 
+        if (!read_answer(b))
+            continue;
         b->waiting = false;
-        if (good)
+        if (is_good(w, b))
             w->took_us[w->good++] = (now_ns() - b->due_ns) / 1000;
         else
             w->bad++;
@@ -207,8 +272,9 @@ int main(int argc, char **argv)
     uint64_t rate;
     uint64_t seconds;
 
-    if (argc != 5)
+    if (argc != 5 && (argc != 6 || strcmp(argv[5], "etcd") != 0))
         return 2;
+    w.etcd = argc == 6;
     w.port = (uint16_t)number(argv[1], UINT16_MAX);
     w.count = (size_t)number(argv[2], 1000000);
     rate = number(argv[3], 1000000);
