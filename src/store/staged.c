@@ -1,6 +1,7 @@
 #include "store/staged.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/flock.h"
+#include "sys/stop.h"
 #include "text/vec.h"
 
 #define PART    ".part"
@@ -118,4 +120,16 @@ int staged_open(bool *ret_writable, int dirfd, const char *name)
 bool staged_lock(int fd)
 {
     return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+bool staged_hold(int fd)
+{
+    for (int i = 0; i < STAGED_HOLD_TRIES; i++) {
+        if (staged_lock(fd))
+            return true;
+        if (errno != EWOULDBLOCK)
+            return false;
+        (void)stop_wait_ms(1);
+    }
+    return false;
 }

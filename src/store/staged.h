@@ -47,4 +47,12 @@ int staged_open(bool *ret_writable, int dirfd, const char *name);
 /* Nobody holds flock on the file, as far as flock tells; the lock is ours until fd is closed. */
 bool staged_lock(int fd);
 
+/*
+ * The lock of a file of our own, which shows others that we live. Who only looks whether somebody
+ * holds it (staged_lock()) has it for that moment, and must not leave us without one for good: it
+ * is asked for again for STAGED_HOLD_TRIES ms. False where flock does not work, and after that.
+ */
+#define STAGED_HOLD_TRIES 1000
+bool staged_hold(int fd);
+
 #endif

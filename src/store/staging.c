@@ -123,7 +123,7 @@ static int create(struct opening *o, struct err *err)
     o->s.fd = file_open(o->dirfd, o->s.part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666, err);
     if (o->s.fd < 0)
         return err_wrap(err, "cannot stage");
-    (void)staged_lock(o->s.fd); /* shows others that we live, where flock works */
+    (void)staged_hold(o->s.fd);
     return 0;
 }
 
@@ -297,7 +297,7 @@ static int reopen(struct opening *o, struct err *err)
     o->s.claims_all = o->s.claims.len == 0 && o->file->size <= STAGING_SMALL_BYTES &&
                       (uint64_t)st.st_size == o->file->size;
     o->s.fd = fd_take(&fd);
-    (void)staged_lock(o->s.fd);
+    (void)staged_hold(o->s.fd);
     return 0;
 }
 

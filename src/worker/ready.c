@@ -53,7 +53,20 @@ static int check_url(struct arena *a, const char *url, const char *name, struct 
     return err_wrap(err, "%s", name);
 }
 
-/* All words behind --served-model-name, which takes several; `=` takes one. None: any will do. */
+/* `serve MODEL` or --model; NULL: CMD does not say it. */
+static const char *given_model(char *const *argv)
+{
+    for (size_t i = 0; argv[i] != NULL && argv[i + 1] != NULL; i++) {
+        if (strcmp(argv[i], "serve") == 0 && argv[i + 1][0] != '-')
+            return argv[i + 1];
+    }
+    return value_of(argv, "--model");
+}
+
+/*
+ * All words behind --served-model-name, which takes several (`=` takes one); without it vLLM serves
+ * the model by the name it is given. None: any will do.
+ */
 static const char *const *served_names(struct arena *a, char *const *argv)
 {
     static const char flag[] = "--served-model-name";
@@ -68,6 +81,8 @@ static const char *const *served_names(struct arena *a, char *const *argv)
     else if (argv[i] != NULL)
         for (i++; argv[i] != NULL && argv[i][0] != '-'; i++)
             vec_push(a, &names, argv[i]);
+    else if (given_model(argv) != NULL)
+        vec_push(a, &names, given_model(argv));
     vec_push(a, &names, NULL);
     return names.at;
 }

@@ -4,7 +4,8 @@
  * the kind of engine, by the command's own name or by the engine of the worker's type.
  *
  *     vllm      /health answers, then /v1/models lists every name of --served-model-name; without
- *               that flag it need only answer
+ *               that flag the model as it is given (`serve MODEL`, --model), and where CMD does
+ *               not say that either it need only answer
  *     ollama    /api/tags lists every model of Ollama that the worker has; with --preload each of
  *               them has been loaded, too
  *     others    ready when they have started

@@ -28,6 +28,14 @@ def site(network, etcd, coordinators):
     return Site(network, etcd, coordinators)
 
 
+def go_on_without_the_first(workers, states):
+    """meanwhile some change their state and some die"""
+    changed, dead = {id: "draining" for id in states if id.startswith("w01")}, {"w000", "w001"}
+    workers.change(changed)
+    workers.silence(dead)
+    states.update(changed, **dict.fromkeys(dead, "lost"))
+
+
 def test_a_coordinator_cut_off_from_etcd_sends_its_workers_to_the_other_one(site, fleet):
     states = fleet_of(60)
     one, two = site.both
@@ -39,12 +47,7 @@ def test_a_coordinator_cut_off_from_etcd_sends_its_workers_to_the_other_one(site
     one.child.out.wait_for("WARN etcd.*; asking again", 20)
     one.child.out.wait_for(f"WARN etcd: {site.store.url[7:]}: (no (answer|connection) in time|cannot connect: No route to host)", 20)
     assert poll(lambda: site.store.owners() == {"c1"}, 20), "its workers go elsewhere"
-    changed = {id: "draining" for id in states if id.startswith("w01")}
-    states.update(changed)
-    workers.change(changed)
-    dead = {"w000", "w001"}
-    workers.silence(dead)
-    states.update(dict.fromkeys(dead, "lost"))
+    go_on_without_the_first(workers, states)
     two.wait_for(states)
     site.to_etcd[0].plug()
     one.wait_for_status(200, lambda: one.ask("/readyz"))
@@ -63,12 +66,7 @@ def test_a_coordinator_cut_off_from_everything_is_replaced_and_takes_its_place_a
     for cable in (site.to_etcd[0], site.to_workers[0]):
         cable.pull()
     assert poll(lambda: site.store.owners() == {"c1"}, 20), "its workers go elsewhere"
-    changed = {id: "draining" for id in states if id.startswith("w01")}
-    states.update(changed)
-    workers.change(changed)
-    dead = {"w000", "w001"}
-    workers.silence(dead)
-    states.update(dict.fromkeys(dead, "lost"))
+    go_on_without_the_first(workers, states)
     two.wait_for(states)
     assert poll(lambda: len([k for k in site.store.keys() if "/coordinators/" in k]) == 1, 20), "its lease does not run out"
     for cable in (site.to_workers[0], site.to_etcd[0]):

@@ -420,11 +420,12 @@ def test_it_is_ready_when_the_named_check_holds(worker, port, options):
     assert child.finish().rc == 143
 
 
-def test_vllm_is_ready_when_it_lists_the_model(worker, port, tmp_path):
+@pytest.mark.parametrize("names", [["--served-model-name", "mine"], []], ids=["served by a name", "as it is given"])
+def test_vllm_is_ready_when_it_lists_the_model(worker, port, tmp_path, names):
     vllm = tmp_path / "vllm"
     vllm.write_text(f"#!/bin/sh\nexec {sys.executable} {ENGINE} \"$@\"\n")
     vllm.chmod(0o755)
-    child = worker(vllm, "serve", "x", "--port", port, "--served-model-name", "mine", "--fails", 3, engine="vllm")
+    child = worker(vllm, "serve", "x", "--port", port, *names, "--fails", 3, engine="vllm")
     wait_for(child, "launching -> running")
     child.signal(signal.SIGTERM)
     child.finish()

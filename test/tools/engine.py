@@ -29,7 +29,7 @@ def main():
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             left[0] -= 1
-            answers = {"/health": {}, "/v1/models": {"data": [{"id": name} for name in options.served_model_name]},
+            answers = {"/health": {}, "/v1/models": {"data": [{"id": name} for name in options.served_model_name or options.words[1:2]]},
                        "/api/tags": {"models": [{"name": name} for name in options.tags.split(",")]}}
             self.answer(503 if left[0] >= 0 else 200 if self.path in answers else 404, answers.get(self.path, {}))
 

@@ -1,9 +1,9 @@
 #include "coord/registry.h"
 
-#include <ftw.h>
 #include <stdlib.h>
 
 #include "../check.h"
+#include "../remove_tree.h"
 #include "scene.h"
 
 #define TTL_MS  15000
@@ -58,19 +58,11 @@ static void set_up(struct stage *s)
     open_registry(s);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void tear_down(struct stage *s)
 {
     assert_int_equal(s->notes, 0);
     registry_close(&s->registry);
-    assert_int_equal(nftw(s->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(remove_tree(s->folder), 0);
     arena_free(&s->arena);
 }
 
@@ -130,18 +122,25 @@ static void pass(struct stage *s, uint64_t ms)
     }
 }
 
+/* Worker w, of which the record is what it said when it registered. */
+static struct fleet_record set_up_downloading(struct stage *s, uint64_t bytes)
+{
+    struct fleet_record record = a_record("w", "i");
+
+    set_up(s);
+    record.state = FLEET_DOWNLOADING;
+    record.progress = (struct fleet_progress){.bytes = bytes, .total = 1000000};
+    enrol(s, &record);
+    return record;
+}
+
 static void only_what_has_changed_makes_a_change(void **state)
 {
     struct stage s;
-    struct fleet_record record = a_record("w", "i");
-    uint64_t before;
+    struct fleet_record record = set_up_downloading(&s, 7);
+    uint64_t before = seq(&s);
 
     (void)state;
-    set_up(&s);
-    record.state = FLEET_DOWNLOADING;
-    record.progress = (struct fleet_progress){.bytes = 7, .total = 1000000};
-    enrol(&s, &record);
-    before = seq(&s);
     for (unsigned i = 0; i < 10; i++) {
         pass(&s, BEAT_MS);
         beat(&s, "w", 7);
@@ -163,13 +162,10 @@ static void only_what_has_changed_makes_a_change(void **state)
 static void progress_makes_a_change_once_a_second_and_the_last_one_is_told(void **state)
 {
     struct stage s;
-    struct fleet_record record = a_record("w", "i");
     uint64_t before;
 
     (void)state;
-    set_up(&s);
-    record.state = FLEET_DOWNLOADING;
-    enrol(&s, &record);
+    (void)set_up_downloading(&s, 0);
     before = seq(&s);
     for (unsigned i = 1; i <= 105; i++) {
         hands_turn(&s.hands, 100);

@@ -67,8 +67,7 @@ static void a_folder_that_is_a_link_is_refused(void **state)
             assert_untouched(&h);
             layout_close(&h.place);
             (void)unlinkat(h.scratch->fd, "huggingface/hub/models--org--name", 0);
-            (void)nftw(hub_path(&h, "huggingface/hub/models--org--name"), scratch_remove, 16,
-                       FTW_DEPTH | FTW_PHYS);
+            (void)remove_tree(hub_path(&h, "huggingface/hub/models--org--name"));
         }
     }
     assert_pulled(&h, &m, contents, true);

@@ -268,7 +268,7 @@ static inline void put_link(const struct hub *h, const char *text, const char *n
 
 static inline void remove_all(const struct hub *h, const char *name)
 {
-    assert_int_equal(nftw(hub_path(h, name), scratch_remove, 16, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(remove_tree(hub_path(h, name)), 0);
 }
 
 #define REPO   "huggingface/hub/models--org--name/"

@@ -47,7 +47,7 @@ static void a_link_at_the_volumes_root_is_followed_and_named_in_views(void **sta
     assert_string_equal(text_of(&h, "vllm/org/name/config.json"), "{}");
     assert_true(hub_complete(&h, &m, true));
     layout_close(&h.place);
-    assert_int_equal(nftw(elsewhere, scratch_remove, 16, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(remove_tree(elsewhere), 0);
     hub_done(&h);
 }
 
@@ -83,7 +83,7 @@ static void a_hub_outside_of_the_volume_is_led_to_by_its_path(void **state)
                         str_format(h.arena, "%s/models--org--name", elsewhere));
     assert_true(hub_complete(&h, &m, true));
     layout_close(&h.place);
-    assert_int_equal(nftw(elsewhere, scratch_remove, 16, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(remove_tree(elsewhere), 0);
     hub_done(&h);
 }
 

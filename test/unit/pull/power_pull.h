@@ -6,10 +6,10 @@
 #define TEST_POWER_PULL_H
 
 #include <dirent.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../remove_tree.h"
 #include "cmd/cmd.h"
 #include "hub_server.h"
 #include "power_cut.h"
@@ -61,24 +61,11 @@ static int scratch_make(void)
     return mkdtemp(scratch) == NULL ? -1 : stop_install(&err);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    (void)nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS);
-}
-
 static int scratch_remove(void **state)
 {
     (void)state;
     (void)printf("# %u power cuts\n", seed);
-    remove_tree(scratch);
+    (void)remove_tree(scratch);
     return 0;
 }
 
@@ -233,7 +220,7 @@ static void cut_and_pull(const struct power_face *face, struct power *ret_next,
     face->check_visible(volume, foreign);
     pull(face, volume, face->ref_count == 1 ? 0 : power_dice(face->ref_count), foreign);
     *ret_next = power_end();
-    remove_tree(volume);
+    (void)remove_tree(volume);
 }
 
 /* Finds so many blobs that another program wrote. */
@@ -247,7 +234,7 @@ static struct power first_pull(const struct power_face *face, size_t foreign)
     put_foreign(face, volume, foreign);
     pull(face, volume, 0, foreign);
     history = power_end();
-    remove_tree(volume);
+    (void)remove_tree(volume);
     return history;
 }
 

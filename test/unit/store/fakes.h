@@ -40,6 +40,7 @@ struct fakes {
     int statvfs;
     int dup;                       /* fcntl(F_DUPFD_CLOEXEC) */
     bool flock_lies;               /* it succeeds for everybody */
+    int flock_busy;                /* so many times somebody else has it */
     unsigned syncs;                /* counted */
     void (*before_cut)(void *ctx); /* called before each ftruncate */
     void *cut_ctx;
@@ -176,6 +177,11 @@ int fstatvfs(int fd, struct statvfs *out)
 
 int flock(int fd, int operation)
 {
+    if (fakes.flock_busy > 0) {
+        fakes.flock_busy--;
+        errno = EWOULDBLOCK;
+        return -1;
+    }
     return fakes.flock_lies ? 0 : (int)syscall(SYS_flock, fd, operation);
 }
 

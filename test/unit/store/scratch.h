@@ -3,7 +3,6 @@
 #define TEST_STORE_SCRATCH_H
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "../check.h"
+#include "../remove_tree.h"
 #include "err/err.h"
 #include "mem/arena.h"
 
@@ -35,14 +35,6 @@ static inline int scratch_setup(void **state)
     return s->fd < 0 ? -1 : 0;
 }
 
-static inline int scratch_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline int scratch_teardown(void **state)
 {
     struct scratch *s = *state;
@@ -51,7 +43,7 @@ static inline int scratch_teardown(void **state)
     SCRATCH_AFTER;
 #endif
     (void)close(s->fd);
-    (void)nftw(s->path, scratch_remove, 16, FTW_DEPTH | FTW_PHYS);
+    (void)remove_tree(s->path);
     arena_free(&s->arena);
     free(s);
     return 0;

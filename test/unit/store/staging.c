@@ -212,6 +212,35 @@ static void nothing_is_adopted_in_place_where_flock_lies(void **state)
     staging_close(&staging);
 }
 
+static bool is_locked(struct scratch *s, const struct staging *staging)
+{
+    int fd = openat(s->fd, staging->part, O_RDWR | O_CLOEXEC);
+    bool locked;
+
+    assert_true(fd >= 0);
+    fakes.flock_busy = 0;
+    locked = flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    (void)close(fd);
+    return locked;
+}
+
+static void who_only_looks_whether_it_is_locked_does_not_keep_us_from_the_lock(void **state)
+{
+    struct scratch *s = *state;
+    struct staging staging;
+
+    fakes.flock_busy = 3;
+    staging = opened(s, OURS, BIG);
+    assert_true(is_locked(s, &staging));
+    stage(s, &staging, 0, 1000, 7);
+    staging_close(&staging);
+    assert_false(is_locked(s, &staging));
+    fakes.flock_busy = 3;
+    staging = opened(s, OURS, BIG);
+    assert_true(is_locked(s, &staging));
+    staging_close(&staging);
+}
+
 static void what_is_carried_over_is_the_same_without_copy_file_range(void **state)
 {
     struct scratch *s = *state;
@@ -674,6 +703,7 @@ int main(void)
         SCRATCH_TEST(what_is_cut_off_lies_under_no_name_that_its_holder_could_publish),
         SCRATCH_TEST(a_file_that_its_holder_published_meanwhile_is_not_cut),
         SCRATCH_TEST(nothing_is_adopted_in_place_where_flock_lies),
+        SCRATCH_TEST(who_only_looks_whether_it_is_locked_does_not_keep_us_from_the_lock),
         SCRATCH_TEST(what_is_carried_over_is_the_same_without_copy_file_range),
         SCRATCH_TEST(claims_beyond_the_end_of_a_cut_file_are_not_carried_over),
         SCRATCH_TEST(what_two_dead_holders_claim_is_carried_over_once),

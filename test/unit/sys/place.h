@@ -2,7 +2,6 @@
 #define TEST_UNIT_SYS_PLACE_H
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "../check.h"
 #include "../child.h"
+#include "../remove_tree.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
@@ -40,20 +40,12 @@ static inline int setup(void **state)
     return 0;
 }
 
-static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline int teardown(void **state)
 {
     struct place *p = *state;
 
     (void)close(p->dir);
-    return nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return remove_tree(p->path);
 }
 
 static inline void put(int dir, const char *path, const char *text)

@@ -89,13 +89,19 @@ static void vllm_is_asked_where_its_flags_say(void **state)
     }
 }
 
-static void all_words_behind_served_model_name_must_be_listed_and_no_others(void **state)
+static void the_names_that_vllm_serves_the_model_by_must_be_listed_and_no_others(void **state)
 {
     static const struct {
         struct given of;
         const char *names[3];
     } rows[] = {
-        {{.words = {"vllm", "serve", "org/model"}}, {NULL}},
+        {{.words = {"vllm", "serve", "org/model"}}, {"org/model"}},
+        {{.words = {"vllm", "serve", "org/model", "--served-model-name", "A"}}, {"A"}},
+        {{.words = {"python3", "-m", "api", "--model", "/models/m"}, .engine = "vllm"},
+         {"/models/m"}},
+        {{.words = {"vllm", "serve", "--model=/models/m"}}, {"/models/m"}},
+        {{.words = {"vllm", "serve", "--model-impl", "auto"}}, {NULL}},
+        {{.words = {"vllm", "serve"}}, {NULL}},
         {{.words = {"vllm", "--served-model-name", "A", "B"}}, {"A", "B"}},
         {{.words = {"vllm", "--served-model-name", "A", "B", "--port", "9"}}, {"A", "B"}},
         {{.words = {"vllm", "--served-model-name=A", "B"}}, {"A"}},
@@ -230,7 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_known_is_ready_when_it_has_started),
         cmocka_unit_test(vllm_is_asked_where_its_flags_say),
-        cmocka_unit_test(all_words_behind_served_model_name_must_be_listed_and_no_others),
+        cmocka_unit_test(the_names_that_vllm_serves_the_model_by_must_be_listed_and_no_others),
         cmocka_unit_test(ollama_is_asked_where_its_own_variable_says),
         cmocka_unit_test(models_of_ollama_are_awaited_with_their_tags_and_no_others),
         cmocka_unit_test(what_the_operator_names_takes_the_place_of_what_is_known),
