@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import pty
 import re
 import signal
 import socket
@@ -34,6 +35,7 @@ def worker(hostler, volume, tmp_path):
         return hostler.start("run", "--config", config, "--volume", volume, "--worker", "mine", *options, "--", *words,
                              env={"HOSTLER_RUNTIME_DIR": str(runtime), **(env or {})}, **how)
 
+    start.folder = tmp_path
     start.status = lambda *more: hostler("status", "--config", tmp_path / "hostler.yaml", "--volume", volume, *more,
                                          env={"HOSTLER_RUNTIME_DIR": str(runtime)})
     return start
@@ -514,3 +516,43 @@ def test_the_states_are_printed_from_their_table(hostler):
     assert "| running | launching, draining, stopped, failed | yes | yes | yes |" in got.stdout
     page = (pathlib.Path(__file__).parents[2] / "doc" / "spin-up.md").read_text()
     assert got.stdout in page
+
+
+# ------------------------------------------------------------------ at a terminal, and as PID 1 of a container
+
+AT_TERMINAL = ["-c", "import os, sys; os.setsid(); os.dup2(os.open(sys.argv[1], os.O_RDWR), 0); os.execvp(sys.argv[2], sys.argv[2:])"]
+
+
+def test_the_command_has_the_terminal_reads_it_and_is_who_ctrl_c_reaches(worker):
+    ours, its = pty.openpty()
+    script = "read word; echo got $word; trap 'echo interrupted; exit 9' INT; echo up; while :; do sleep 0.05; done"
+    child = worker("sh", "-c", script, wrap=[sys.executable, *AT_TERMINAL, os.ttyname(its)])
+    wait_for(child, "-> running")
+    os.write(ours, b"hello\n")
+    wait_for(child, "up")
+    assert "got hello" in child.out.text
+    assert os.tcgetpgrp(ours) != child.pid          # it would be the program's own group
+    os.write(ours, b"\x03")
+    got = child.finish()
+    assert got.rc == 9 and "interrupted" in got.stdout
+    assert "told to end" not in got.stdout          # so it was not us who were asked
+
+
+def test_as_pid_1_it_reaps_all_orphans_and_obeys_signals(worker, root):
+    script = "echo I $$ of $PPID; (sleep 0.01 & echo $! >$1); while [ -d /proc/$(cat $1) ]; do sleep 0.02; done; echo reaped; sleep 1000"
+    child = worker("sh", "-c", script, "sh", worker.folder / "orphan", wrap=["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
+    wait_for(child, "reaped")
+    assert re.search(r"^I \d+ of 1$", child.out.text, re.M)
+    [first] = pathlib.Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    os.kill(int(first), signal.SIGTERM)
+    got = child.finish()
+    assert got.rc == 143 and moves(got)[-2:] == ["draining", "stopped"]
+
+
+@pytest.mark.parametrize("words, warned", [(["{path:m0}"], True), (["{path:m0}", "--served-model-name", "mine"], False), (["org/x"], False)])
+def test_vllm_that_takes_a_path_for_its_name_is_a_warning(worker, models, hub, words, warned):
+    models.small(REPO)
+    got = worker("true", *words, models=[f"hf:{REPO}"], hub=hub(), engine="vllm", options=["--ready-cmd", "true"]).finish()
+    assert got.rc == 0, got.stdout
+    assert ("WARN vllm gets a path and no --served-model-name: its clients must ask for the model by that path; "
+            "add --served-model-name {name:MODEL}" in got.stdout) == warned
