@@ -82,6 +82,7 @@ struct config_options {
     /* workers */
     const char *type, *state, *model;
     struct config_list label;
+    bool watch;
 };
 
 /* What the environment says about GPUs. */

@@ -2,71 +2,30 @@
 #include <stdlib.h>
 
 #include "coord/coordinator.h"
+#include "coord/filter.h"
 #include "coord/names.h"
 #include "json/json.h"
 
 #define LIST_BYTES_MAX ((size_t)64 << 20)
-#define LABELS_MAX     16
-
-/* What a list is filtered by; every condition must hold. */
-struct filter {
-    struct exchange *x;
-    const char *model; /* canonical; NULL: any */
-    struct str type;
-    struct str state;
-};
-
-static bool serves(const struct filter *f, const struct fleet_record *r)
-{
-    for (size_t i = 0; i < r->model_count; i++) {
-        if (names_same(f->x->coordinator->catalog, f->model, str_from(r->models[i].name)))
-            return true;
-    }
-    return false;
-}
-
-static bool has_label(const struct fleet_record *r, struct str wanted)
-{
-    struct str value = wanted;
-    struct str key;
-    bool valued = str_cut(&value, '=', &key);
-
-    for (size_t i = 0; i < r->label_count; i++) {
-        if (str_eqz(key, r->labels[i].key))
-            return !valued || str_eqz(value, r->labels[i].value);
-    }
-    return false;
-}
-
-static bool passes(const struct filter *f, const struct fleet_listed *listed)
-{
-    struct str label;
-
-    if ((f->type.ptr != NULL && !str_eqz(f->type, listed->record.type)) ||
-        (f->state.ptr != NULL && !str_eqz(f->state, fleet_listed_state(listed))) ||
-        (f->model != NULL && !serves(f, &listed->record)))
-        return false;
-    for (size_t i = 0; (label = exchange_query(f->x, "label", i)).ptr != NULL; i++) {
-        if (!has_label(&listed->record, label))
-            return false;
-    }
-    return true;
-}
 
 /* False: it was refused, since a filter that means nothing would list nothing. */
 static bool read_filter(struct filter *out, struct exchange *x)
 {
     struct str model = exchange_query(x, "model", 0);
-    enum fleet_state ignored;
+    struct str label;
 
-    *out = (struct filter){
-        .x = x, .type = exchange_query(x, "type", 0), .state = exchange_query(x, "state", 0)};
+    *out = (struct filter){.catalog = x->coordinator->catalog,
+                           .type = exchange_query(x, "type", 0),
+                           .state = exchange_query(x, "state", 0)};
     if (model.ptr != NULL)
         out->model = names_canonical(&x->arena, x->coordinator->catalog, model);
-    if (exchange_query(x, "label", LABELS_MAX).ptr != NULL)
+    for (size_t i = 0; (label = exchange_query(x, "label", i)).ptr != NULL; i++) {
+        if (filter_add_label(out, label))
+            continue;
         exchange_refuse(x, 400, "bad_request", "label: more than 16 of them", NULL);
-    else if (out->state.ptr != NULL && !str_eqz(out->state, FLEET_LOST) &&
-             !fleet_state_parse(&ignored, out->state))
+        return false;
+    }
+    if (!filter_state_is_known(out))
         exchange_refuse(x, 400, "bad_request", "state: no worker is ever in that state",
                         "running, downloading, lost, ...");
     return x->status == 0;
@@ -119,7 +78,7 @@ void handle_list(struct exchange *x)
     for (size_t i = 0; i < count && !b.cut; i++) {
         struct fleet_listed listed = view_listed(view, all[i]);
 
-        if (!passes(&filter, &listed))
+        if (!filter_passes(&filter, &listed))
             continue;
         buf_addz(&b, b.ptr[b.len - 1] == '[' ? "\n" : ",\n");
         fleet_listed_put(&b, &listed);

@@ -295,6 +295,7 @@ static int exchange(struct http_client *c, struct asking *q, struct arena *a, st
                               .method = request->method,
                               .authorization = q->left ? NULL : request->authorization,
                               .accept = request->accept,
+                              .last_event_id = request->last_event_id,
                               .json = request->json,
                               .direct = request->named_by_operator && url_is_loopback(&q->url)};
     enum retry_what what = RETRY_CUT;

@@ -39,11 +39,13 @@ struct http_request {
     const char *method;        /* NULL: GET */
     const char *authorization; /* value of the header, or NULL; for url's own origin only */
     const char *accept;        /* NULL: any */
-    const char *range;         /* "bytes=0-0", or NULL */
-    size_t body_limit;         /* more is ERR_LIMIT; 0: the body is not wanted */
-    int redirects;             /* how many to follow; on other hosts without authorization */
-    bool same_origin_only;     /* stop at (and return) a redirect that leaves the origin */
-    struct str json;           /* a body to send, e.g. with POST; ptr NULL: none */
+    const char
+        *last_event_id; /* value of Last-Event-ID: where a stream of events goes on; NULL: none */
+    const char *range;  /* "bytes=0-0", or NULL */
+    size_t body_limit;  /* more is ERR_LIMIT; 0: the body is not wanted */
+    int redirects;      /* how many to follow; on other hosts without authorization */
+    bool same_origin_only; /* stop at (and return) a redirect that leaves the origin */
+    struct str json;       /* a body to send, e.g. with POST; ptr NULL: none */
     /*
      * The operator named this very address: plain http to it is allowed whatever its host, and on
      * loopback no proxy is asked for it. Where it redirects to, the usual rules hold.

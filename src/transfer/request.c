@@ -245,6 +245,8 @@ int request_prepare(struct request *r, const struct request_ask *ask, struct err
     add_header(r, "Accept-Encoding: identity");
     if (ask->accept != NULL)
         add_header(r, str_format(&r->arena, "Accept: %s", ask->accept));
+    if (ask->last_event_id != NULL)
+        add_header(r, str_format(&r->arena, "Last-Event-ID: %s", ask->last_event_id));
     if (ask->range != NULL)
         add_header(r, str_format(&r->arena, "Range: bytes=%s", ask->range));
     if (ask->authorization != NULL)

@@ -46,6 +46,7 @@ struct request_ask {
     const char *method;                  /* NULL: GET */
     const char *authorization;           /* NULL: none */
     const char *accept;                  /* NULL: any */
+    const char *last_event_id;           /* NULL: none */
     const char *range;                   /* "0-99", as in the header after "bytes="; NULL: none */
     const struct curl_slist *connect_to; /* NULL: as the name resolves */
     struct str json;                     /* a body; lives as long as the exchange; ptr NULL: none */
