@@ -8,6 +8,8 @@ from conftest import SLOW
 from coordinating import Coordinator, coordinator  # noqa: F401 (a fixture)
 from volume import wait_until
 
+pytestmark = pytest.mark.sanitize
+
 ALL = ["a", "b", "c"]
 FILTERS = [([], ALL), (["--type", "vllm"], ["a", "c"]), (["--state", "running"], ["a"]),
            (["--model", "mistral-7b-instruct"], ["a", "b"]), (["--label", "site"], ["b", "c"]),
