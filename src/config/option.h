@@ -16,6 +16,8 @@ enum option_type {
     OPTION_TEXT,
     OPTION_LIST,  /* one element; in the environment and the file several with commas */
     OPTION_WORDS, /* several with commas everywhere */
+    OPTION_ONE_OF, /* one of the words of its argument, "a|b" */
+    OPTION_SHARE,  /* of 1: 0.92; in thousandths */
     OPTION_PROGRESS,
     OPTION_VIA,
     OPTION_READ_AHEAD, /* auto: UINT64_MAX, off: 0, else a size */

@@ -10,7 +10,7 @@
  * The goal, lexicographic: items placed, those of higher priority first, a required one before any
  * that may go to the CPU > quality of the options > context as asked > stays where it is > fewer
  * GPUs for tensor parallel > best links > fewest GPUs in use, or with spread the largest least
- * rest of memory.
+ * rest of memory of those in use.
  * Source: facts of 5.1 and 5.2, see doc/memory-model.md.
  */
 #ifndef GPU_PLACE_H
@@ -42,6 +42,7 @@ struct place_option {
     uint64_t need_mib; /* on each of its GPUs */
     uint32_t tp;       /* GPUs that it takes, 1 and more; 0: it runs on the CPU */
     uint32_t min_sm;   /* 0: any */
+    uint64_t gpus;     /* those it may be on, as bits; 0: any */
     uint32_t quality;  /* of the variant: more is better */
     bool full_context; /* the context that was asked for */
     bool counts_less;  /* a tight or partial fit: ranks below every option that is none */
@@ -77,7 +78,7 @@ struct place_choice {
 
 /* What makes one result better than another, compared field by field; public for tests. */
 struct place_score {
-    uint64_t required; /* of the required ones placed: sum of 1 << priority's rank */
+    uint64_t required; /* of the required ones placed; one outweighs all of lower priority */
     uint64_t optional;
     uint64_t firm; /* placed by an option that does not count less */
     uint64_t quality;
@@ -85,7 +86,7 @@ struct place_score {
     uint64_t kept;
     uint64_t sets;  /* less is better: GPUs of sets of more than one */
     uint64_t links; /* less is better: the sum of the worst link in each set */
-    uint64_t used;  /* less is better; with spread: the least rest of memory, more is better */
+    uint64_t used; /* less is better; with spread: the least rest of a GPU in use, more is better */
 };
 
 struct place_result {
