@@ -57,6 +57,7 @@ static struct config_options default_options(const char *command)
         .start_timeout_ms = START_TIMEOUT_MS,
         .stop_timeout_ms = STOP_TIMEOUT_MS,
         .gpu_timeout_ms = GPU_TIMEOUT_MS,
+        .reserve = UINT64_MAX,
     };
 }
 

@@ -77,8 +77,9 @@ struct config_options {
     /* plan; of each number 0, of each text NULL: not said */
     struct config_list gpu, pin;
     const char *format, *engine, *kv_cache_dtype, *dtype;
-    uint64_t context, utilization, tp, max_num_seqs, max_num_batched_tokens; /* share: thousandths */
-    uint64_t reserve; /* bytes; UINT64_MAX: not said */
+    uint64_t context, utilization, tp, max_num_seqs,
+        max_num_batched_tokens; /* share: thousandths */
+    uint64_t reserve;           /* bytes; UINT64_MAX: not said */
     bool eager, explain, spread, no_variants;
     /* coordinator; NULL texts: not named */
     const char *listen, *data_dir, *registry, *token_file, *make_token, *tls_cert, *tls_key;

@@ -14,8 +14,8 @@
 enum option_type {
     OPTION_FLAG,
     OPTION_TEXT,
-    OPTION_LIST,  /* one element; in the environment and the file several with commas */
-    OPTION_WORDS, /* several with commas everywhere */
+    OPTION_LIST,   /* one element; in the environment and the file several with commas */
+    OPTION_WORDS,  /* several with commas everywhere */
     OPTION_ONE_OF, /* one of the words of its argument, "a|b" */
     OPTION_SHARE,  /* of 1: 0.92; in thousandths */
     OPTION_PROGRESS,

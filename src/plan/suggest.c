@@ -90,17 +90,31 @@ static void try_context(struct trial *t)
         (void)try_settings(t, str_format(t->arena, "--context %llu", (unsigned long long)good), &s);
 }
 
+static void offer_share(struct trial *t, const struct fit *fit)
+{
+    (void)offer(t,
+                str_format(t->arena, "--utilization %u.%02u", fit->utilization / 1000,
+                           fit->utilization % 1000 / 10),
+                fit);
+}
+
+/* The best share in place of one that was named; beside others more, where more is left. */
 static void try_utilization(struct trial *t)
 {
+    const struct plan_placed *placed = t->placed;
+    struct memory_need roomy = placed->fit.need;
+    struct fit_ask ask = {.facts = placed->model->facts, .settings = placed->settings};
     struct fit fit;
 
-    if (t->ask->wish.utilization == 0)
-        return;
-    judge(&fit, t, t->placed->model->facts, &t->placed->settings, &t->gpu);
-    (void)offer(t,
-                str_format(t->arena, "--utilization %u.%02u", fit.utilization / 1000,
-                           fit.utilization % 1000 / 10),
-                &fit);
+    if (t->ask->wish.utilization != 0) {
+        judge(&fit, t, placed->model->facts, &placed->settings, &t->gpu);
+        offer_share(t, &fit);
+    } else if (placed->shared && placed->verdict == FIT_TIGHT) {
+        roomy.inside += FIT_BAND - FIT_CUSHION;
+        ask.utilization = fit_shared_utilization(&roomy, t->gpu.total);
+        fit_judge(&fit, t->arena, &ask, &t->gpu);
+        offer_share(t, &fit);
+    }
 }
 
 static void try_batches(struct trial *t)
@@ -173,6 +187,17 @@ static void try_split(struct trial *t)
     }
 }
 
+/* More GPUs were asked for than there are of a kind. */
+static void try_fewer(struct trial *t)
+{
+    struct memory_settings s = t->placed->settings;
+
+    for (s.tp = (uint32_t)t->placed->best_count; s.tp >= 1; s.tp--) {
+        if (try_settings(t, str_format(t->arena, "--tp %u", s.tp), &s))
+            return;
+    }
+}
+
 static void try_cards(struct trial *t)
 {
     for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++) {
@@ -240,11 +265,16 @@ void suggest(struct arena *a, struct plan_placed *placed, const struct plan_ask 
     if (placed->verdict == FIT_FIT || placed->verdict == FIT_CPU || placed->best_count == 0)
         return;
     t.gpu = best_gpu(placed, ask);
+    if (placed->verdict == FIT_REFUSED && ask->wish.tp > placed->best_count) {
+        try_fewer(&t);
+        return;
+    }
     if (placed->gpu_count > 0) /* its own part of the GPU, beside its neighbours */
         t.gpu.free = placed->left;
     if (placed->item->engine == MEMORY_VLLM)
         try_utilization(&t);
-    try_context(&t);
+    if (!fit_runs(placed->verdict) || placed->verdict == FIT_PARTIAL)
+        try_context(&t);
     if (placed->item->engine == MEMORY_VLLM) {
         try_batches(&t);
         try_packing(&t);
@@ -252,6 +282,7 @@ void suggest(struct arena *a, struct plan_placed *placed, const struct plan_ask 
     try_forms(&t);
     if (placed->item->engine == MEMORY_VLLM && ask->wish.tp == 0)
         try_split(&t);
-    try_cards(&t);
+    if (!placed->shared)
+        try_cards(&t);
     try_ending(&t);
 }
