@@ -9,8 +9,8 @@
 #define HELP_MAX ((size_t)256 << 10)
 
 static const struct cmd *const commands[] = {
-    &cmd_pull, &cmd_run,         &cmd_status,  &cmd_ls,   &cmd_du,         &cmd_gpus,
-    &cmd_plan, &cmd_coordinator, &cmd_workers, &cmd_help, &cmd_completion, NULL,
+    &cmd_pull,    &cmd_run,         &cmd_status,  &cmd_ls,   &cmd_du,         &cmd_gpus, &cmd_plan,
+    &cmd_inspect, &cmd_coordinator, &cmd_workers, &cmd_help, &cmd_completion, NULL,
 };
 
 const struct cmd *const *cmd_all(void)

@@ -79,7 +79,6 @@ static int gather(struct gather *out, const struct cmd_context *ctx, struct err 
 
     lookup_begin(&lookup, ctx->arena, ctx->config);
     r = gather_items(out, ctx->arena, &ask, err);
-    lookup_end(&lookup);
     for (size_t i = 0; r == 0 && out->notes[i] != NULL; i++)
         report_note(ctx->report, REPORT_WARN, "plan", NULL, "%s", out->notes[i]);
     return r;

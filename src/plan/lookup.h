@@ -15,7 +15,6 @@ struct lookup {
 };
 
 void lookup_begin(struct lookup *lookup, struct arena *a, const struct config *config);
-void lookup_end(struct lookup *lookup);
 
 /* Fits gather_facts; ctx is a struct lookup. */
 int lookup_facts(void *ctx, struct plan_model *out, const struct model_ref *ref, struct err *err);

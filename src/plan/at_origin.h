@@ -1,0 +1,18 @@
+/*
+ * The headers of a model at its origin, by ranges: the listing, and of each file as much as its
+ * header is long. At most two requests a file (a header of more than 1 MiB needs the second), of
+ * several files at once.
+ */
+#ifndef PLAN_AT_ORIGIN_H
+#define PLAN_AT_ORIGIN_H
+
+#include "config/config.h"
+#include "model/facts.h"
+
+#define AT_ORIGIN_THREADS ((size_t)16)
+
+/* As a pull fails: ERR_NET, ERR_AUTH, ERR_NOT_FOUND; ERR_LIMIT for headers that cannot be read. */
+int at_origin_facts(struct model_facts *out, struct arena *a, const struct config *config,
+                    const struct model_ref *ref, struct err *err) MUST_CHECK;
+
+#endif
