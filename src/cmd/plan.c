@@ -104,7 +104,7 @@ static int print(const struct cmd_context *ctx, const struct plan *plan, struct 
     struct buf out = buf_new(ctx->arena, PLAN_TEXT_MAX);
 
     if (format == NULL)
-        return err_set(err, ERR_USAGE, "--format %s is not there yet", name);
+        return err_set(err, ERR_BUG, "--format %s has no writer", name);
     format->write(&out, &ask);
     if (out.cut)
         return err_set(err, ERR_LIMIT, "the plan is longer than %zu bytes", PLAN_TEXT_MAX);

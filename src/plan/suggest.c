@@ -13,6 +13,7 @@ struct trial {
     struct plan_placed *placed;
     const struct plan_ask *ask;
     struct fit_gpu gpu;
+    uint32_t utilization; /* that was named; 0: none */
 };
 
 /* Cards by the size they are sold by, with what CUDA has of it in MiB. */
@@ -35,7 +36,10 @@ static int rank(enum fit_verdict verdict)
 static void judge(struct fit *out, const struct trial *t, const struct model_facts *facts,
                   const struct memory_settings *settings, const struct fit_gpu *gpu)
 {
-    struct fit_ask ask = {.facts = facts, .settings = *settings, .shared = t->placed->shared};
+    struct fit_ask ask = {.facts = facts,
+                          .settings = *settings,
+                          .utilization = t->utilization,
+                          .shared = t->placed->shared};
 
     ask.settings.learned = (struct memory_learned){0};
     fit_judge(out, t->arena, &ask, gpu);
@@ -106,8 +110,10 @@ static void try_utilization(struct trial *t)
     struct fit_ask ask = {.facts = placed->model->facts, .settings = placed->settings};
     struct fit fit;
 
-    if (t->ask->wish.utilization != 0) {
+    if (t->utilization != 0) {
+        t->utilization = 0;
         judge(&fit, t, placed->model->facts, &placed->settings, &t->gpu);
+        t->utilization = t->ask->wish.utilization;
         offer_share(t, &fit);
     } else if (placed->shared && placed->verdict == FIT_TIGHT) {
         roomy.inside += FIT_BAND - FIT_CUSHION;
@@ -126,14 +132,14 @@ static void try_batches(struct trial *t)
     s.eager = true;
     if (!now.eager)
         done = try_settings(t, "--eager", &s);
-    for (uint64_t seqs = now.seqs > 256 ? 256 : 32; seqs >= 16 && !done;
-         seqs /= seqs > 32 ? 8 : 2) {
-        if (seqs >= now.seqs)
-            continue;
+    for (uint64_t seqs = 256, found = 0; seqs >= 16 && found == 0; seqs /= 2) {
         s = now;
         s.seqs = seqs;
-        done = try_settings(
-            t, str_format(t->arena, "--max-num-seqs %llu", (unsigned long long)seqs), &s);
+        if (seqs < now.seqs &&
+            try_settings(t, str_format(t->arena, "--max-num-seqs %llu", (unsigned long long)seqs),
+                         &s))
+            found = seqs;
+        done |= found != 0;
     }
     s = now;
     s.eager = true;
@@ -260,7 +266,8 @@ static struct fit_gpu best_gpu(const struct plan_placed *placed, const struct pl
 
 void suggest(struct arena *a, struct plan_placed *placed, const struct plan_ask *ask)
 {
-    struct trial t = {.arena = a, .placed = placed, .ask = ask};
+    struct trial t = {
+        .arena = a, .placed = placed, .ask = ask, .utilization = ask->wish.utilization};
 
     if (placed->verdict == FIT_FIT || placed->verdict == FIT_CPU || placed->best_count == 0)
         return;

@@ -1,9 +1,10 @@
 #include "plan/write.h"
 
 static const struct plan_format formats[] = {
-    {"table", plan_write_table},
-    {"json", plan_write_json},
-    {NULL, NULL},
+    {"table", plan_write_table},   {"json", plan_write_json},
+    {"svg", plan_write_svg},       {"env", plan_write_env},
+    {"docker", plan_write_docker}, {"compose", plan_write_compose},
+    {"k8s", plan_write_k8s},       {NULL, NULL},
 };
 
 const struct plan_format *plan_formats(void)

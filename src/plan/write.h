@@ -39,7 +39,8 @@ struct plan_format {
 const struct plan_format *plan_format(struct str name);
 const struct plan_format *plan_formats(void); /* ends with a NULL name */
 
-plan_writer plan_write_table, plan_write_json;
+plan_writer plan_write_table, plan_write_json, plan_write_svg, plan_write_env, plan_write_docker,
+    plan_write_compose, plan_write_k8s;
 
 /* The lines of one item's sum. */
 void plan_write_explained(struct buf *out, const struct write_ask *ask,

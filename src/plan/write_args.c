@@ -1,0 +1,233 @@
+#include "plan/write_args.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "json/json.h"
+#include "report/escape.h"
+#include "text/vec.h"
+
+#define NAME_MAX_LEN ((size_t)50)
+#define COMMENT_MAX  1024
+
+typedef VEC(const char *) word_list;
+
+/* "org/name" of "hf:org/name@revision"; "llava:7b" of "ollama:llava:7b". */
+static const char *served_name(const struct write_ask *ask, const char *ref)
+{
+    struct str rest = str_from(ref);
+    struct str scheme, name;
+
+    (void)str_cut(&rest, ':', &scheme);
+    if (!str_eqz(scheme, "hf"))
+        return str_dup(ask->arena, rest);
+    (void)str_cut(&rest, '@', &name);
+    return str_dup(ask->arena, name);
+}
+
+static const char *dtype_of(const struct write_ask *ask, const struct plan_placed *placed)
+{
+    const char *says = placed->model->facts->dtype;
+
+    if (placed->fit.half || ask->plan->ask->wish.dtype == PLAN_DTYPE_HALF)
+        return "half";
+    if (strcmp(says, "bfloat16") == 0 || strcmp(says, "float16") == 0)
+        return says;
+    return "auto";
+}
+
+static const char *number(const struct write_ask *ask, uint64_t n)
+{
+    return str_format(ask->arena, "%llu", (unsigned long long)n);
+}
+
+static const char *share(const struct write_ask *ask, uint32_t thousandths)
+{
+    struct buf b = buf_new(ask->arena, 16);
+
+    plan_put_share(&b, thousandths);
+    return b.ptr;
+}
+
+static void add(const struct write_ask *ask, word_list *words, const char *word, const char *value)
+{
+    vec_push(ask->arena, words, word);
+    if (value != NULL)
+        vec_push(ask->arena, words, value);
+}
+
+const char *const *write_vllm_args(const struct write_ask *ask, const struct plan_placed *placed)
+{
+    const struct memory_settings *s = &placed->settings;
+    const char *name = served_name(ask, placed->model->ref);
+    word_list words = {0};
+
+    add(ask, &words, str_format(ask->arena, WRITE_MOUNT "/vllm/%s", name), NULL);
+    add(ask, &words, "--served-model-name", name);
+    add(ask, &words, "--dtype", dtype_of(ask, placed));
+    add(ask, &words, "--max-model-len", number(ask, s->context));
+    add(ask, &words, "--gpu-memory-utilization", share(ask, placed->fit.utilization));
+    add(ask, &words, "--max-num-seqs", number(ask, s->seqs));
+    add(ask, &words, "--max-num-batched-tokens", number(ask, s->batch_tokens));
+    if (s->tp > 1)
+        add(ask, &words, "--tensor-parallel-size", number(ask, s->tp));
+    if (s->eager)
+        add(ask, &words, "--enforce-eager", NULL);
+    if (s->kv_fp8)
+        add(ask, &words, "--kv-cache-dtype", "fp8");
+    if (s->weights_fp8)
+        add(ask, &words, "--quantization", "fp8");
+    if (placed->model->facts->shape.cache == FACTS_CACHE_NONE)
+        add(ask, &words, "--runner", "pooling");
+    vec_push(ask->arena, &words, NULL);
+    return words.at;
+}
+
+const struct write_variable *write_environment(const struct write_ask *ask,
+                                               const struct plan_placed *placed)
+{
+    struct write_variable *all = arena_array(ask->arena, struct write_variable, 8);
+
+    if (placed->settings.engine != MEMORY_OLLAMA) {
+        all[0] = (struct write_variable){"HF_HOME", WRITE_MOUNT "/huggingface"};
+        all[1] = (struct write_variable){"HF_HUB_OFFLINE", "1"};
+        return all;
+    }
+    all[0] = (struct write_variable){"OLLAMA_MODELS", WRITE_MOUNT "/ollama"};
+    all[1] =
+        (struct write_variable){"OLLAMA_CONTEXT_LENGTH", number(ask, placed->settings.context)};
+    all[2] = (struct write_variable){"OLLAMA_NUM_PARALLEL", "1"};
+    all[3] = (struct write_variable){"OLLAMA_MAX_LOADED_MODELS", "1"};
+    all[4] = (struct write_variable){"OLLAMA_KEEP_ALIVE", "-1"};
+    return all;
+}
+
+const char *write_name(const struct write_ask *ask, const struct plan_placed *placed)
+{
+    const char *name = placed->item->name;
+    char *out = arena_array(ask->arena, char, NAME_MAX_LEN + 1);
+    size_t len = 0;
+
+    for (; *name != '\0' && len < NAME_MAX_LEN; name++) {
+        char c = *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name;
+        bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+
+        if (good)
+            out[len++] = c;
+        else if (len > 0 && out[len - 1] != '-')
+            out[len++] = '-';
+    }
+    while (len > 0 && out[len - 1] == '-')
+        len--;
+    out[len] = '\0';
+    return len > 0 ? out : "engine";
+}
+
+const size_t *write_order(const struct write_ask *ask, size_t *ret_count)
+{
+    static const enum memory_engine engines[] = {MEMORY_VLLM, MEMORY_SERVER, MEMORY_OLLAMA};
+    const struct plan *plan = ask->plan;
+    size_t *order = arena_array(ask->arena, size_t, plan->ask->item_count + 1);
+    size_t count = 0;
+
+    for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++) {
+        for (size_t i = 0; i < plan->ask->item_count; i++) {
+            if (plan->placed[i].item->engine == engines[e] && fit_runs(plan->placed[i].verdict))
+                order[count++] = i;
+        }
+    }
+    *ret_count = count;
+    return order;
+}
+
+static bool share_gpu(const struct plan_placed *x, const struct plan_placed *y)
+{
+    for (size_t i = 0; i < x->gpu_count; i++) {
+        for (size_t k = 0; k < y->gpu_count; k++) {
+            if (x->gpus[i] == y->gpus[k])
+                return true;
+        }
+    }
+    return false;
+}
+
+const struct plan_placed *write_after(const struct write_ask *ask, const struct plan_placed *placed)
+{
+    const struct plan_placed *last = NULL;
+    size_t count;
+    const size_t *order = write_order(ask, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct plan_placed *other = &ask->plan->placed[order[i]];
+
+        if (other == placed)
+            break;
+        if (share_gpu(other, placed) && other->item->engine != MEMORY_SERVER)
+            last = other;
+    }
+    return last;
+}
+
+const char *write_gpu(const struct write_ask *ask, const struct plan_placed *placed, size_t i)
+{
+    return ask->plan->ask->gpus[placed->gpus[i]].gpu->uuid;
+}
+
+void write_comment(struct buf *out, const struct write_ask *ask, const char *fmt, ...)
+{
+    struct buf b = buf_new(ask->arena, (size_t)COMMENT_MAX * 4);
+    char text[COMMENT_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    escape_text(&b, str_from(text));
+    buf_addf(out, "# %s\n", b.ptr);
+}
+
+void write_left_out(struct buf *out, const struct write_ask *ask)
+{
+    const struct plan *plan = ask->plan;
+
+    for (size_t i = 0; i < plan->ask->item_count; i++) {
+        const struct plan_placed *placed = &plan->placed[i];
+
+        if (!fit_runs(placed->verdict))
+            write_comment(out, ask, "%s is left out (%s): %s", placed->item->name,
+                          fit_verdict_name(placed->verdict),
+                          placed->reason_count > 0 ? placed->reasons[0].text : "no GPU takes it");
+        else if (placed->item->engine == MEMORY_SERVER)
+            write_comment(out, ask,
+                          "%s is served by a program of yours, which needs %llu MiB %s%s; its "
+                          "files: " WRITE_MOUNT "/vllm/%s",
+                          placed->item->name, (unsigned long long)memory_mib(plan_need(placed)),
+                          placed->gpu_count > 0 ? "of " : "on the CPU",
+                          placed->gpu_count > 0 ? write_gpu(ask, placed, 0) : "",
+                          served_name(ask, placed->model->ref));
+    }
+}
+
+void write_shell(struct buf *out, const char *text)
+{
+    buf_addc(out, '\'');
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            buf_addz(out, "'\\''");
+        else
+            buf_addc(out, *text);
+    }
+    buf_addc(out, '\'');
+}
+
+void write_list(struct buf *out, const char *const *words)
+{
+    buf_addc(out, '[');
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (i > 0)
+            buf_addz(out, ", ");
+        json_put_str(out, str_from(words[i]));
+    }
+    buf_addc(out, ']');
+}

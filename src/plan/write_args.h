@@ -1,0 +1,52 @@
+/* What the forms of a plan share: how an engine is started, in which order, and names. */
+#ifndef PLAN_WRITE_ARGS_H
+#define PLAN_WRITE_ARGS_H
+
+#include "plan/write.h"
+
+/* Memory rules change between versions: these are the ones that the plan goes by. */
+#define WRITE_VLLM_IMAGE   "vllm/vllm-openai:v0.29.0"
+#define WRITE_OLLAMA_IMAGE "ollama/ollama:0.30.0"
+#define WRITE_MOUNT        "/models" /* where containers have the volume */
+
+/* The words behind `vllm serve`; ends with NULL. */
+const char *const *write_vllm_args(const struct write_ask *ask, const struct plan_placed *placed);
+
+struct write_variable {
+    const char *name, *value;
+};
+
+/* The environment of the engine; ends with a NULL name. */
+const struct write_variable *write_environment(const struct write_ask *ask,
+                                               const struct plan_placed *placed);
+
+/* "gpu-worker-ollama": small letters, figures and dashes, at most 50: good for all of them. */
+const char *write_name(const struct write_ask *ask, const struct plan_placed *placed);
+
+/*
+ * The items that run, in the order in which they are to be started: vLLM takes its share at once
+ * and measures what is free, so one after the other; Ollama last. Indices; *ret_count of them.
+ */
+const size_t *write_order(const struct write_ask *ask, size_t *ret_count);
+
+/* The one before it in that order that shares a GPU with it; NULL: none. */
+const struct plan_placed *write_after(const struct write_ask *ask,
+                                      const struct plan_placed *placed);
+
+/* "GPU-5c3f...", the i-th of its GPUs. */
+const char *write_gpu(const struct write_ask *ask, const struct plan_placed *placed, size_t i);
+
+/* A comment of one line, "# " and what was said; whatever is in it stays in that line. */
+void write_comment(struct buf *out, const struct write_ask *ask, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+/* Comments on what has no place in this form: items that do not run, small servers. */
+void write_left_out(struct buf *out, const struct write_ask *ask);
+
+/* In single quotes, for a shell. */
+void write_shell(struct buf *out, const char *text);
+
+/* ["a", "b"] with JSON's quotes, which are YAML's too. */
+void write_list(struct buf *out, const char *const *words);
+
+#endif

@@ -1,0 +1,87 @@
+/* The plan as a compose file: device_ids, list form, every setting written out. */
+#include "json/json.h"
+#include "plan/write_args.h"
+
+static void put_environment(struct buf *out, const struct write_ask *ask,
+                            const struct plan_placed *placed)
+{
+    const struct write_variable *v = write_environment(ask, placed);
+
+    buf_addz(out, "    environment:\n");
+    for (; v->name != NULL; v++) {
+        buf_addf(out, "      %s: ", v->name);
+        json_put_str(out, str_from(v->value));
+        buf_addc(out, '\n');
+    }
+}
+
+static void put_devices(struct buf *out, const struct write_ask *ask,
+                        const struct plan_placed *placed)
+{
+    const char **ids = arena_array(ask->arena, const char *, placed->gpu_count + 1);
+
+    if (placed->gpu_count == 0)
+        return;
+    for (size_t i = 0; i < placed->gpu_count; i++)
+        ids[i] = write_gpu(ask, placed, i);
+    buf_addz(out, "    deploy:\n      resources:\n        reservations:\n          devices:\n"
+                  "            - driver: nvidia\n              device_ids: ");
+    write_list(out, ids);
+    buf_addz(out, "\n              capabilities: [gpu]\n");
+}
+
+static void put_health(struct buf *out, const struct plan_placed *placed)
+{
+    buf_addz(out, "    healthcheck:\n      test: ");
+    if (placed->item->engine == MEMORY_OLLAMA)
+        buf_addz(out, "[\"CMD\", \"ollama\", \"list\"]\n");
+    else
+        buf_addz(out, "[\"CMD\", \"python3\", \"-c\", \"import urllib.request as u; "
+                      "u.urlopen('http://127.0.0.1:8000/health')\"]\n");
+    buf_addz(out, "      interval: 10s\n      start_period: 600s\n");
+}
+
+static void put_service(struct buf *out, const struct write_ask *ask,
+                        const struct plan_placed *placed)
+{
+    const struct plan_placed *after = write_after(ask, placed);
+    bool vllm = placed->item->engine == MEMORY_VLLM;
+
+    buf_addf(out, "  %s:\n    image: %s\n", write_name(ask, placed),
+             vllm ? WRITE_VLLM_IMAGE : WRITE_OLLAMA_IMAGE);
+    if (vllm) {
+        buf_addz(out, "    entrypoint: [\"vllm\", \"serve\"]\n    command: ");
+        write_list(out, write_vllm_args(ask, placed));
+        buf_addc(out, '\n');
+    }
+    put_environment(out, ask, placed);
+    buf_addz(out, "    volumes:\n      - ");
+    json_put_str(out, str_from(str_format(ask->arena, "%s:" WRITE_MOUNT, ask->volume)));
+    buf_addc(out, '\n');
+    if (placed->gpu_count > 1)
+        buf_addz(out, "    ipc: host\n");
+    put_devices(out, ask, placed);
+    put_health(out, placed);
+    if (after != NULL)
+        buf_addf(out, "    depends_on:\n      %s:\n        condition: service_healthy\n",
+                 write_name(ask, after));
+}
+
+void plan_write_compose(struct buf *out, const struct write_ask *ask)
+{
+    size_t count, put = 0;
+    const size_t *order = write_order(ask, &count);
+
+    write_left_out(out, ask);
+    buf_addz(out, "services:");
+    for (size_t i = 0; i < count; i++) {
+        const struct plan_placed *placed = &ask->plan->placed[order[i]];
+
+        if (placed->item->engine == MEMORY_SERVER)
+            continue;
+        buf_addz(out, put++ == 0 ? "\n" : "");
+        put_service(out, ask, placed);
+    }
+    if (put == 0)
+        buf_addz(out, " {}\n");
+}
