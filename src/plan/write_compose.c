@@ -67,8 +67,19 @@ static void put_service(struct buf *out, const struct write_ask *ask,
                  write_name(ask, after));
 }
 
+/* compose puts variables in for each $ that is not doubled. */
+static void put_literal(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        buf_addc(out, text.ptr[i]);
+        if (text.ptr[i] == '$')
+            buf_addc(out, '$');
+    }
+}
+
 void plan_write_compose(struct buf *out, const struct write_ask *ask)
 {
+    struct buf service = buf_new(ask->arena, PLAN_TEXT_MAX);
     size_t count, put = 0;
     const size_t *order = write_order(ask, &count);
 
@@ -80,7 +91,9 @@ void plan_write_compose(struct buf *out, const struct write_ask *ask)
         if (placed->item->engine == MEMORY_SERVER)
             continue;
         buf_addz(out, put++ == 0 ? "\n" : "");
-        put_service(out, ask, placed);
+        put_service(&service, ask, placed);
+        put_literal(out, buf_str(&service));
+        buf_truncate(&service, 0);
     }
     if (put == 0)
         buf_addz(out, " {}\n");
