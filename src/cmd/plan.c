@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/plan_check.h"
 #include "gpu/cards.h"
 #include "gpu/inventory.h"
 #include "plan/lookup.h"
@@ -137,6 +138,8 @@ static int run(struct cmd_context *ctx, struct err *err)
     struct plan_ask ask = {.wish = wish_of(o), .spread = o->spread, .reserve = o->reserve};
     struct plan plan;
 
+    if (o->check != NULL)
+        return plan_check(ctx, o->check, err);
     if (inventory_of(&inventory, ctx, err) < 0 || gather(&items, ctx, err) < 0)
         return -1;
     ask.items = items.items;

@@ -76,7 +76,7 @@ struct config_options {
     uint64_t gpu_timeout_ms;
     /* plan; of each number 0, of each text NULL: not said */
     struct config_list gpu, pin;
-    const char *format, *engine, *kv_cache_dtype, *dtype;
+    const char *check, *format, *engine, *kv_cache_dtype, *dtype;
     uint64_t context, utilization, tp, max_num_seqs,
         max_num_batched_tokens; /* share: thousandths */
     uint64_t reserve;           /* bytes; UINT64_MAX: not said */

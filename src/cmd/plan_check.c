@@ -1,0 +1,60 @@
+#include "cmd/plan_check.h"
+
+#include "json/json.h"
+#include "plan/compose_check.h"
+#include "sys/file.h"
+#include "text/buf.h"
+
+#define TEXT_MAX ((size_t)4 << 20)
+
+static void put_json(struct buf *out, const struct compose_faults *faults)
+{
+    buf_addc(out, '[');
+    for (size_t i = 0; i < faults->count; i++) {
+        const struct compose_fault *f = &faults->at[i];
+
+        buf_addz(out, i > 0 ? ",{" : "{");
+        json_put_member_u64(out, "line", f->line);
+        json_put_member(out, "code", str_from(f->code));
+        json_put_member(out, "text", str_from(f->text));
+        json_put_member(out, "mend", str_from(f->mend));
+        buf_addc(out, '}');
+    }
+    buf_addz(out, "]\n");
+}
+
+static void put_text(struct buf *out, const struct compose_faults *faults, const char *path)
+{
+    for (size_t i = 0; i < faults->count; i++)
+        buf_addf(out, "%s:%zu: %s: %s\n  mend: %s\n", path, faults->at[i].line, faults->at[i].code,
+                 faults->at[i].text, faults->at[i].mend);
+}
+
+int plan_check(struct cmd_context *ctx, const char *path, struct err *err)
+{
+    struct buf out = buf_new(ctx->arena, TEXT_MAX);
+    struct compose_faults faults;
+    struct compose compose;
+    struct str text;
+
+    if (ctx->args.len > 0)
+        return err_set(err, ERR_USAGE, "--check looks at a file, and \"%.80s\" is named too",
+                       ctx->args.at[0]);
+    if (file_read_named(&text, ctx->arena, path, COMPOSE_MAX, err) < 0 ||
+        compose_read(&compose, ctx->arena, text, path, err) < 0)
+        return -1;
+    if (compose.count == 0)
+        return err_set(err, ERR_USAGE, "%s: it has no services: is it a compose file?", path);
+    compose_check(&faults, ctx->arena, &compose, &ctx->config->catalog);
+    if (ctx->config->options.json)
+        put_json(&out, &faults);
+    else
+        put_text(&out, &faults, path);
+    if (cmd_print(buf_str(&out), err) < 0)
+        return -1;
+    if (faults.count == 0)
+        return 0;
+    (void)err_set(err, ERR_GPU, "%s: %zu fault%s found", path, faults.count,
+                  faults.count == 1 ? " was" : "s were");
+    return err_hint(err, "hostler plan --format compose writes a file without them");
+}
