@@ -1,7 +1,7 @@
-#include "model/gguf.h"
-
 #include <stdint.h>
 #include <stdlib.h>
+
+#include "model/gguf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
-#include "model/safetensors.h"
-
 #include <stdint.h>
 #include <stdlib.h>
+
+#include "model/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
