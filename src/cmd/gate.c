@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "cmd/host_gpus.h"
+#include "cmd/planned.h"
 #include "gpu/gate.h"
 #include "gpu/inventory.h"
 #include "sys/fd.h"
@@ -20,17 +22,6 @@ static enum gpu_need need_of(const struct catalog_worker *type)
     if (strcmp(type->gpu, "required") == 0)
         return GPU_NEED_REQUIRED;
     return strcmp(type->gpu, "preferred") == 0 ? GPU_NEED_PREFERRED : GPU_NEED_NONE;
-}
-
-static int take_inventory(struct gpu_inventory *out, struct arena *a, const struct config *config,
-                          struct err *err)
-{
-    struct gpu_look look = gpu_look_here(&config->gpu.visible);
-
-    if (config->options.gpus_from != NULL)
-        return inventory_read_file(out, a, config->options.gpus_from, err);
-    look.limit_ms = config->options.gpu_timeout_ms;
-    return gpu_look(out, a, &look, err);
 }
 
 static uint64_t host_bytes(void)
@@ -131,6 +122,24 @@ static struct str write_gpus(struct arena *a, const struct gpu_inventory *invent
     return buf_str(&out);
 }
 
+/* Over the GPUs that the gate lets through. */
+static int plan_for(const struct gate *gate, struct arena *a, const struct gate_ask *asked,
+                    const struct gpu_verdict *verdict, struct err *err)
+{
+    const char *const words[] = {asked->type->name, NULL};
+    struct gpu_inventory usable = {.count = verdict->usable_count};
+    const struct planned_ask ask = {.config = asked->config,
+                                    .report = asked->report,
+                                    .inventory = &usable,
+                                    .words = words,
+                                    .optional = gate->optional};
+
+    usable.gpus = arena_array(a, struct gpu, usable.count + 1);
+    for (size_t i = 0; i < usable.count; i++)
+        usable.gpus[i] = *verdict->usable[i];
+    return planned_apply(gate->planned, gate->choice, a, &ask, err);
+}
+
 int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct gate_ask *asked,
                struct err *err)
 {
@@ -149,7 +158,7 @@ int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct ga
     struct gpu_verdict verdict;
     struct gate *gate = ctx;
 
-    if (gpu_gate_looks(&ask) && take_inventory(&inventory, a, config, err) < 0)
+    if (gpu_gate_looks(&ask) && inventory_of_host(&inventory, a, config, err) < 0)
         return -1;
     *ret_gpus = write_gpus(a, &inventory);
     gpu_gate(&verdict, a, &inventory, &ask);
@@ -159,6 +168,8 @@ int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct ga
         report_note(report, REPORT_INFO, "gpu_left_out", NULL, "%s", verdict.left_out[i]);
     if (verdict.result == GPU_GATE_WARN)
         report_note(report, REPORT_WARN, "gpu", NULL, "%s", verdict.reason);
+    if (gate->planned != NULL && plan_for(gate, a, asked, &verdict, err) < 0)
+        return -1;
     set_most(gate->choice, type, &verdict, gpu_gate_looks(&ask) || ask.enable == GPU_ENABLE_FALSE);
     look_at_shm(report, type, gate->command);
     return 0;

@@ -4,11 +4,15 @@
 
 #include "config/config.h"
 #include "worker/gate.h"
+#include "worker/planned.h"
 
-/* What the gate is asked about; choice->most_bytes is set to what this host can hold. */
+/* What the gate is asked about; choice->most_bytes is set to what this host can hold; with a
+ * plan its wants become the forms that were planned. */
 struct gate {
     struct catalog_choice *choice;
-    char *const *command; /* CMD; ends NULL */
+    char *const *command;    /* CMD; ends NULL */
+    struct planned *planned; /* filled in by the plan of this type; NULL: nobody plans */
+    bool optional;           /* its optional models too */
 };
 
 /* Fits struct worker_gate; ctx is a struct gate. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/host_gpus.h"
 #include "gpu/inventory.h"
 #include "report/escape.h"
 #include "text/buf.h"
@@ -150,22 +151,6 @@ static void put_table(struct buf *out, struct arena *a, const struct gpu_invento
         put_links(out, a, &inventory->gpus[i]);
 }
 
-static int get(struct gpu_inventory *out, const struct cmd_context *ctx, struct err *err)
-{
-    const struct config *config = ctx->config;
-    struct gpu_look look = gpu_look_here(&config->gpu.visible);
-
-    if (config->options.gpus_from != NULL)
-        return inventory_read_file(out, ctx->arena, config->options.gpus_from, err);
-    if (config->gpu.enable == GPU_ENABLE_FALSE) {
-        *out = (struct gpu_inventory){.driver = "none"};
-        gpu_set_reason(out, "ENABLE_GPU=false: no GPU is looked for");
-        return 0;
-    }
-    look.limit_ms = config->options.gpu_timeout_ms;
-    return gpu_look(out, ctx->arena, &look, err);
-}
-
 static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct gpu_ask ask = {.min_named = ctx->config->gpu.min_named,
@@ -176,7 +161,7 @@ static int run(struct cmd_context *ctx, struct err *err)
     if (ctx->args.len > 0)
         return err_set(err, ERR_USAGE, "gpus takes no argument, but \"%.80s\" is given",
                        ctx->args.at[0]);
-    if (get(&inventory, ctx, err) < 0)
+    if (inventory_of_host(&inventory, ctx->arena, ctx->config, err) < 0)
         return -1;
     if (ctx->config->options.json)
         inventory_write(&out, &inventory);

@@ -4,16 +4,15 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/host_gpus.h"
 #include "cmd/plan_check.h"
 #include "gpu/cards.h"
-#include "gpu/inventory.h"
 #include "plan/lookup.h"
 #include "plan/write.h"
 
 static int inventory_of(struct gpu_inventory *out, const struct cmd_context *ctx, struct err *err)
 {
     const struct config *config = ctx->config;
-    struct gpu_look look = gpu_look_here(&config->gpu.visible);
 
     if (config->options.gpu.len > 0 && config->options.gpus_from != NULL)
         return err_set(err, ERR_USAGE,
@@ -21,15 +20,7 @@ static int inventory_of(struct gpu_inventory *out, const struct cmd_context *ctx
     if (config->options.gpu.len > 0)
         return cards_inventory(out, ctx->arena, config->options.gpu.at, config->options.gpu.len,
                                err);
-    if (config->options.gpus_from != NULL)
-        return inventory_read_file(out, ctx->arena, config->options.gpus_from, err);
-    if (config->gpu.enable == GPU_ENABLE_FALSE) {
-        *out = (struct gpu_inventory){.driver = "none"};
-        gpu_set_reason(out, "ENABLE_GPU=false: no GPU is looked for");
-        return 0;
-    }
-    look.limit_ms = config->options.gpu_timeout_ms;
-    return gpu_look(out, ctx->arena, &look, err);
+    return inventory_of_host(out, ctx->arena, config, err);
 }
 
 static enum plan_dtype dtype_of(const char *word)
@@ -112,24 +103,6 @@ static int print(const struct cmd_context *ctx, const struct plan *plan, struct 
     return cmd_print(buf_str(&out), err);
 }
 
-/* The first required item that does not run, as the command's failure. */
-static int failure(const struct plan *plan, struct arena *a, struct err *err)
-{
-    for (size_t i = 0; i < plan->ask->item_count; i++) {
-        const struct plan_placed *placed = &plan->placed[i];
-
-        if (!placed->item->required || fit_runs(placed->verdict))
-            continue;
-        (void)err_set(err, ERR_GPU, "%s does not run here: %s", placed->item->name,
-                      placed->reason_count > 0 ? placed->reasons[0].text : "no GPU takes it");
-        if (placed->suggestion_count > 0)
-            return err_hint(err, "it would with %s", placed->suggestions[0].change);
-        return -1;
-    }
-    (void)a;
-    return 0;
-}
-
 static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct config_options *o = &ctx->config->options;
@@ -152,7 +125,7 @@ static int run(struct cmd_context *ctx, struct err *err)
         report_note(ctx->report, REPORT_WARN, "gpu", NULL, "%s", inventory.reason);
     if (plan_make(&plan, ctx->arena, &ask, err) < 0 || print(ctx, &plan, err) < 0)
         return -1;
-    return plan.works ? 0 : failure(&plan, ctx->arena, err);
+    return plan.works ? 0 : plan_failure(&plan, err);
 }
 
 const struct cmd cmd_plan = {

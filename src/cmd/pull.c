@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/host_gpus.h"
+#include "cmd/planned.h"
 #include "cmd/wanted.h"
 #include "text/buf.h"
 
@@ -47,6 +49,22 @@ static int apply_revision(const struct cmd_context *ctx, struct catalog_want *wa
     return ref_at(&wants[0].ref, ctx->arena, ref, str_from(revision), err);
 }
 
+/* Which form of each model this host's GPUs take. */
+static int plan(const struct cmd_context *ctx, struct catalog_choice *choice, struct err *err)
+{
+    const char *const type[] = {ctx->config->worker_type, NULL};
+    struct gpu_inventory inventory;
+    const struct planned_ask ask = {.config = ctx->config,
+                                    .report = ctx->report,
+                                    .inventory = &inventory,
+                                    .words = ctx->args.len > 0 ? ctx->args.at : type,
+                                    .optional = ctx->config->options.optional};
+
+    if (inventory_of_host(&inventory, ctx->arena, ctx->config, err) < 0)
+        return -1;
+    return planned_apply(NULL, choice, ctx->arena, &ask, err);
+}
+
 static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct config *config = ctx->config;
@@ -59,6 +77,9 @@ static int run(struct cmd_context *ctx, struct err *err)
         apply_revision(ctx, choice.wants, choice.count, err) < 0)
         return -1;
     wanted_tell(ctx, &choice);
+    if (config->options.plan != NULL && strcmp(config->options.plan, "auto") == 0 &&
+        plan(ctx, &choice, err) < 0)
+        return -1;
     if (config->options.dry_run)
         return dry_run(ctx, &choice, err);
     return pull_run(ctx->arena, config, ctx->report, &choice, err);

@@ -71,7 +71,8 @@ static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct config *config = ctx->config;
     struct catalog_choice choice;
-    struct gate asked = {.choice = &choice};
+    struct planned planned = {0};
+    struct gate asked = {.choice = &choice, .optional = config->options.optional};
     const struct worker_gate gate = {.check = gate_check, .ctx = &asked};
     struct worker_options options = {
         .config = config,
@@ -93,6 +94,8 @@ static int run(struct cmd_context *ctx, struct err *err)
         return -1;
     wanted_tell(ctx, &choice);
     options.choice = &choice;
+    if (config->options.plan != NULL && strcmp(config->options.plan, "auto") == 0)
+        options.planned = asked.planned = &planned;
     options.command = asked.command = words_of(ctx);
     return worker_run(&ctx->status, ctx->arena, &options, err);
 }
@@ -105,7 +108,10 @@ const struct cmd cmd_run = {
         "Pulls what the worker type needs, starts CMD, and ends with its exit status. "
         "{path:MODEL}\n"
         "and {name:MODEL} in the words of CMD become where a model lies and what its clients call\n"
-        "it. Signals are handed on; a second SIGTERM or --stop-timeout kills. A CMD that is\n"
+        "it. With --plan auto the GPUs are planned first: {u:}, {ctx:}, {tp:}, {gpus:} and the "
+        "word\n"
+        "{vllm-args} become what the plan says. Signals are handed on; a second SIGTERM or "
+        "--stop-timeout kills. A CMD that is\n"
         "download-models.sh or hostler itself takes the place of run at once.\n",
     .events = true,
     .no_data = true,

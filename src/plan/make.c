@@ -448,6 +448,22 @@ int plan_make(struct plan *out, struct arena *a, const struct plan_ask *ask, str
     return 0;
 }
 
+int plan_failure(const struct plan *plan, struct err *err)
+{
+    for (size_t i = 0; i < plan->ask->item_count; i++) {
+        const struct plan_placed *placed = &plan->placed[i];
+
+        if (!placed->item->required || fit_runs(placed->verdict))
+            continue;
+        (void)err_set(err, ERR_GPU, "%s does not run here: %s", placed->item->name,
+                      placed->reason_count > 0 ? placed->reasons[0].text : "no GPU takes it");
+        if (placed->suggestion_count > 0)
+            return err_hint(err, "it would with %s", placed->suggestions[0].change);
+        return -1;
+    }
+    return 0;
+}
+
 const char *plan_gpu_name(struct arena *a, const struct plan_gpu *gpu)
 {
     const char *name = gpu_short_name(a, gpu->gpu);

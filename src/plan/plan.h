@@ -150,6 +150,9 @@ struct plan {
 int plan_make(struct plan *out, struct arena *a, const struct plan_ask *ask,
               struct err *err) MUST_CHECK;
 
+/* Of a plan that does not work: ERR_GPU with the first required item that does not run. */
+int plan_failure(const struct plan *plan, struct err *err);
+
 /* "NVIDIA L4" and the like; "GPU-5c3f2a1b on host". */
 const char *plan_gpu_name(struct arena *a, const struct plan_gpu *gpu);
 

@@ -57,30 +57,46 @@ static void add(const struct write_ask *ask, word_list *words, const char *word,
         vec_push(ask->arena, words, value);
 }
 
-const char *const *write_vllm_args(const struct write_ask *ask, const struct plan_placed *placed)
+static void add_settings(word_list *words, const struct write_ask *ask,
+                         const struct plan_placed *placed)
 {
     const struct memory_settings *s = &placed->settings;
+
+    add(ask, words, "--dtype", dtype_of(ask, placed));
+    add(ask, words, "--max-model-len", number(ask, s->context));
+    add(ask, words, "--gpu-memory-utilization", share(ask, placed->fit.utilization));
+    add(ask, words, "--max-num-seqs", number(ask, s->seqs));
+    add(ask, words, "--max-num-batched-tokens", number(ask, s->batch_tokens));
+    if (s->tp > 1)
+        add(ask, words, "--tensor-parallel-size", number(ask, s->tp));
+    if (s->eager)
+        add(ask, words, "--enforce-eager", NULL);
+    if (s->kv_fp8)
+        add(ask, words, "--kv-cache-dtype", "fp8");
+    if (s->weights_fp8)
+        add(ask, words, "--quantization", "fp8");
+    if (placed->model->facts->shape.cache == FACTS_CACHE_NONE)
+        add(ask, words, "--runner", "pooling");
+    vec_push(ask->arena, words, NULL);
+}
+
+const char *const *write_vllm_settings(const struct write_ask *ask,
+                                       const struct plan_placed *placed)
+{
+    word_list words = {0};
+
+    add_settings(&words, ask, placed);
+    return words.at;
+}
+
+const char *const *write_vllm_args(const struct write_ask *ask, const struct plan_placed *placed)
+{
     const char *name = served_name(ask, placed->model->ref);
     word_list words = {0};
 
     add(ask, &words, str_format(ask->arena, WRITE_MOUNT "/vllm/%s", name), NULL);
     add(ask, &words, "--served-model-name", name);
-    add(ask, &words, "--dtype", dtype_of(ask, placed));
-    add(ask, &words, "--max-model-len", number(ask, s->context));
-    add(ask, &words, "--gpu-memory-utilization", share(ask, placed->fit.utilization));
-    add(ask, &words, "--max-num-seqs", number(ask, s->seqs));
-    add(ask, &words, "--max-num-batched-tokens", number(ask, s->batch_tokens));
-    if (s->tp > 1)
-        add(ask, &words, "--tensor-parallel-size", number(ask, s->tp));
-    if (s->eager)
-        add(ask, &words, "--enforce-eager", NULL);
-    if (s->kv_fp8)
-        add(ask, &words, "--kv-cache-dtype", "fp8");
-    if (s->weights_fp8)
-        add(ask, &words, "--quantization", "fp8");
-    if (placed->model->facts->shape.cache == FACTS_CACHE_NONE)
-        add(ask, &words, "--runner", "pooling");
-    vec_push(ask->arena, &words, NULL);
+    add_settings(&words, ask, placed);
     return words.at;
 }
 

@@ -9,7 +9,11 @@
 #define WRITE_OLLAMA_IMAGE "ollama/ollama:0.30.0"
 #define WRITE_MOUNT        "/models" /* where containers have the volume */
 
-/* The words behind `vllm serve`; ends with NULL. */
+/* What the plan settles, as arguments of vLLM: "--dtype", "bfloat16", ...; ends with NULL. */
+const char *const *write_vllm_settings(const struct write_ask *ask,
+                                       const struct plan_placed *placed);
+
+/* The words behind `vllm serve`: the model, its name, and the settings; ends with NULL. */
 const char *const *write_vllm_args(const struct write_ask *ask, const struct plan_placed *placed);
 
 struct write_variable {

@@ -30,6 +30,8 @@ int commands_make(struct supervised **out, size_t *ret_count, struct arena *a,
         .catalog = &of->config->catalog,
         .wants = of->choice->wants,
         .count = of->choice->count,
+        .planned = of->for_real ? of->planned : NULL,
+        .will_plan = of->planned != NULL,
         .text = of->for_real ? text_of : NULL,
         .ctx = of->config,
     };

@@ -6,12 +6,14 @@
 #define WORKER_COMMANDS_H
 
 #include "config/config.h"
+#include "worker/planned.h"
 #include "worker/supervise.h"
 
 struct commands_of {
     const struct config *config;
     const struct catalog_choice *choice;
-    char *const *command; /* CMD, ends NULL */
+    char *const *command;          /* CMD, ends NULL */
+    const struct planned *planned; /* NULL: nobody plans; not filled in before it is for_real */
     bool for_real; /* false: only to see that they can be made, before the models are there */
 };
 

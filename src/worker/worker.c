@@ -52,6 +52,7 @@ static int make_commands(struct worker *w, bool for_real, struct err *err)
     const struct commands_of of = {.config = w->o->config,
                                    .choice = w->o->choice,
                                    .command = w->o->command,
+                                   .planned = w->o->planned,
                                    .for_real = for_real};
 
     return commands_make(&w->supervisor.commands, &w->supervisor.count, w->arena, &of, err);

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "report/report.h"
 #include "worker/gate.h"
+#include "worker/planned.h"
 
 struct worker_options {
     const struct config *config;
@@ -21,6 +22,7 @@ struct worker_options {
     const struct catalog_worker *type;
     const struct catalog_choice *choice;
     const struct worker_gate *gate; /* may let everything pass */
+    const struct planned *planned;  /* filled in by the gate; NULL: nobody plans */
     char *const *command;           /* CMD and its words, as written; ends NULL */
     char *const *variables;         /* our environment */
 };
