@@ -76,7 +76,8 @@ struct config_options {
     uint64_t gpu_timeout_ms;
     /* plan; of each number 0, of each text NULL: not said */
     struct config_list gpu, pin;
-    const char *plan; /* pull, run */
+    const char *plan;  /* pull, run */
+    const char *learn; /* run; NULL: auto */
     const char *check, *format, *engine, *kv_cache_dtype, *dtype;
     uint64_t context, utilization, tp, max_num_seqs,
         max_num_batched_tokens; /* share: thousandths */

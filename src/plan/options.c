@@ -65,18 +65,25 @@ struct memory_settings options_plain(const struct plan_frame *frame, const struc
     return s;
 }
 
-/* What an earlier start has shown holds for the very same settings only. */
-static void use_learned(struct memory_settings *s, const struct plan_model *model)
+/*
+ * What earlier starts have shown: weights of any start that is split and packed alike, working
+ * memory of the very same settings on the same card alone.
+ */
+static void use_learned(struct memory_settings *s, const struct plan_model *model, const char *gpu)
 {
-    const struct memory_settings *then = &model->learned_for;
+    for (size_t i = 0; i < model->learned_count; i++) {
+        const struct learned *then = &model->learned[i];
 
-    if (model->learned.working == 0 && model->learned.weights == 0)
-        return;
-    if (then->tp != s->tp || then->kv_fp8 != s->kv_fp8 || then->weights_fp8 != s->weights_fp8)
-        return;
-    s->learned.weights = model->learned.weights;
-    if (then->batch_tokens == s->batch_tokens && then->seqs == s->seqs && then->eager == s->eager)
-        s->learned.working = model->learned.working;
+        if (strcmp(then->engine, memory_engine_name(s->engine)) != 0 || then->tp != s->tp ||
+            then->weights_fp8 != s->weights_fp8)
+            continue;
+        if (then->weights != 0)
+            s->learned.weights = then->weights;
+        if (then->working != 0 && then->kv_fp8 == s->kv_fp8 && then->seqs == s->seqs &&
+            then->batch_tokens == s->batch_tokens && then->eager == s->eager &&
+            strcmp(then->gpu, gpu) == 0)
+            s->learned.working = then->working;
+    }
 }
 
 const struct plan_model *options_heaviest(const struct plan_frame *frame,
@@ -122,7 +129,7 @@ static bool put_vllm(struct ways *ways, struct plan_way *way)
                           .shared = true};
     struct fit fit;
 
-    use_learned(&ask.settings, way->model);
+    use_learned(&ask.settings, way->model, way->on->like->gpu->name);
     way->settings = ask.settings;
     fit_judge(&fit, ways->arena, &ask, &way->on->fit);
     if (!fit_runs(fit.verdict))

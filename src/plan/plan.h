@@ -25,6 +25,7 @@
 #include "gpu/place.h"
 #include "mem/arena.h"
 #include "model/facts.h"
+#include "store/learned.h"
 
 #define PLAN_CONTEXT         ((uint64_t)4096) /* where nobody names one, or the model's if less */
 #define PLAN_CONTEXT_LEAST   ((uint64_t)2048) /* and it may be less where it has to */
@@ -38,9 +39,9 @@ struct plan_model {
     const char *name; /* short name of the catalog, or the reference */
     const char *ref;  /* "hf:org/name" */
     const struct model_facts *facts;
-    const char *from;              /* "the catalog", "the volume", "its headers at the origin" */
-    struct memory_learned learned; /* by an earlier start with the settings below; zero: none */
-    struct memory_settings learned_for;
+    const char *from;              /* "the catalog", "its headers at the origin", ... */
+    const struct learned *learned; /* by earlier starts, store/learned.h; the newest last */
+    size_t learned_count;
 };
 
 /* --dtype. */

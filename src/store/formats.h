@@ -14,5 +14,6 @@
 #define LEASE_FORMAT   (1U + FORMATS_LATER)
 #define JOURNAL_FORMAT (1U + FORMATS_LATER)
 #define RECEIPT_FORMAT (1U + FORMATS_LATER) /* of receipts and of records of blobs */
+#define LEARNED_FORMAT (1U + FORMATS_LATER)
 
 #endif

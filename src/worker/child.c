@@ -47,6 +47,8 @@ static _Noreturn void become(const struct child_options *o, pid_t parent, int to
         (void)tcsetpgrp(STDIN_FILENO, getpgrp());
     if (o->quiet)
         be_quiet();
+    if (o->stream != 0)
+        (void)dup2(o->stream_fd, o->stream);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_CANNOT_RUN);

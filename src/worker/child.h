@@ -27,6 +27,8 @@ struct child_options {
     const struct child_birth *birth;
     bool foreground; /* of the terminal on stdin */
     bool quiet;      /* no stdin, no output */
+    int stream;      /* 1 or 2: this stream becomes stream_fd; 0: all are ours */
+    int stream_fd;
 };
 
 /* Starts it. What cannot be run is *ret_cannot, an errno of execve(2), and 0 is returned. */

@@ -67,6 +67,8 @@ int supervisor_start(struct supervisor *s, struct supervised *command, int *ret_
         .envp = s->variables,
         .birth = &s->birth,
         .foreground = is_cmd && s->terminal.foreground,
+        .stream = command->stream,
+        .stream_fd = command->stream_fd,
     };
 
     command->started_ms = clock_now_ms(s->clock);

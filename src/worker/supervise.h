@@ -29,6 +29,7 @@ struct supervised {
     pid_t group;     /* of processes, that it led or leads */
     int wait_status; /* how it ended, once pid is 0 again */
     uint64_t started_ms;
+    int stream, stream_fd; /* as child_options has them */
 };
 
 struct supervisor {

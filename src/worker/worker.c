@@ -11,6 +11,7 @@
 #include "worker/commands.h"
 #include "worker/environment.h"
 #include "worker/fill.h"
+#include "worker/hearing.h"
 #include "worker/in_use.h"
 #include "worker/log.h"
 #include "worker/notify.h"
@@ -32,6 +33,7 @@ struct worker {
     struct supervisor supervisor;
     struct restart restart;
     struct ahead ahead;
+    struct hearing hearing;
     struct in_use in_use;
     struct registrar registrar;
     char why[NEWS_REASON];
@@ -165,6 +167,7 @@ static int start_one(struct worker *w, struct supervised *command, enum outcome 
     struct supervisor *s = &w->supervisor;
     bool is_cmd = command == cmd_of(w);
     struct ready_checks checks;
+    int started;
     struct ready_of of = {
         .argv = command->argv,
         .variables = s->variables,
@@ -172,8 +175,14 @@ static int start_one(struct worker *w, struct supervised *command, enum outcome 
         .named = is_cmd,
     };
 
-    if (ready_checks_of(&checks, w->arena, w->o->config, w->o->choice, &of, err) < 0 ||
-        supervisor_start(s, command, ret_cannot, err) < 0)
+    if (ready_checks_of(&checks, w->arena, w->o->config, w->o->choice, &of, err) < 0)
+        return -1;
+    if (is_cmd)
+        hearing_prepare(&w->hearing, command);
+    started = supervisor_start(s, command, ret_cannot, err);
+    if (is_cmd)
+        hearing_begin(&w->hearing, command);
+    if (started < 0)
         return -1;
     if (*ret_cannot != 0)
         return cannot_be_run(command, *ret_cannot, err);
@@ -208,6 +217,7 @@ static void watch_it(struct worker *w)
 {
     struct supervisor *s = &w->supervisor;
 
+    hearing_ready(&w->hearing, cmd_of(w));
     news_ready(&w->news, true);
     news_move(&w->news, FLEET_RUNNING, NULL);
     while (s->stop == 0 && supervisor_ended(s) == NULL) {
@@ -255,6 +265,8 @@ static int serve(struct worker *w, int *ret_cannot, struct err *err)
         if (r == 0 && outcome == OUTCOME_READY)
             watch_it(w);
         ahead_stop(&w->ahead);
+        if (cmd_of(w)->pid == 0)
+            hearing_end(&w->hearing, cmd_of(w));
         if (r < 0)
             return -1;
     } while (start_again(w));
@@ -290,6 +302,7 @@ static void drain(struct worker *w, const char *why)
     if (fleet_state_may_move(news_state(&w->news), FLEET_DRAINING))
         news_move(&w->news, FLEET_DRAINING, why);
     supervisor_end(&w->supervisor);
+    hearing_end(&w->hearing, cmd_of(w));
 }
 
 /* The commands, from the first start to the last end. */
@@ -330,6 +343,7 @@ static int prepare(struct worker *w, struct err *err)
                   err) < 0)
         return -1;
     registrar_gpus(&w->registrar, gpus);
+    hearing_init(&w->hearing, o->config, o->report, o->type, o->choice, gpus);
     if (fill_volume(w->arena, o->config, o->report, o->choice, &w->news, err) < 0 ||
         make_commands(w, true, err) < 0)
         return -1;

@@ -1,0 +1,227 @@
+#include "worker/hearing.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "json/json.h"
+#include "store/learned.h"
+#include "text/num.h"
+#include "worker/model_path.h"
+
+#define GPUS_MAX ((size_t)4 << 20)
+
+void hearing_init(struct hearing *h, const struct config *config, struct report *report,
+                  const struct catalog_worker *type, const struct catalog_choice *choice,
+                  struct str gpus)
+{
+    *h = (struct hearing){
+        .config = config, .report = report, .type = type, .choice = choice, .gpus = gpus};
+    (void)pthread_mutex_init(&h->mutex, NULL);
+}
+
+static void hear(void *ctx, struct str bytes)
+{
+    struct hearing *h = ctx;
+
+    (void)pthread_mutex_lock(&h->mutex);
+    engine_log_feed(&h->log, bytes);
+    (void)pthread_mutex_unlock(&h->mutex);
+}
+
+/* The stream that the engine logs on; 0: nobody knows it. */
+static int stream_of(const struct catalog_worker *type)
+{
+    if (strcmp(type->engine, "vllm") == 0)
+        return STDOUT_FILENO;
+    return strcmp(type->engine, "ollama") == 0 ? STDERR_FILENO : 0;
+}
+
+static bool is_wanted(const struct hearing *h, int stream)
+{
+    const char *learn = h->config->options.learn;
+    struct stat st;
+
+    if (stream == 0 || (learn != NULL && strcmp(learn, "off") == 0))
+        return false;
+    if (learn != NULL && strcmp(learn, "on") == 0)
+        return true;
+    return fstat(stream, &st) == 0 && !S_ISREG(st.st_mode) && isatty(stream) == 0;
+}
+
+void hearing_prepare(struct hearing *h, struct supervised *cmd)
+{
+    int stream = stream_of(h->type);
+    const struct listener_options options = {.stream = stream, .hear = hear, .ctx = h};
+    struct err err = {0};
+
+    cmd->stream = 0;
+    h->log = (struct engine_log){0};
+    if (!is_wanted(h, stream))
+        return;
+    if (listener_new(&h->listener, &options, &err) < 0) {
+        report_note(h->report, REPORT_WARN, "not_heard", NULL, "%s: nothing is learned", err.msg);
+        return;
+    }
+    cmd->stream = stream;
+    cmd->stream_fd = listener_fd(h->listener);
+}
+
+void hearing_begin(struct hearing *h, const struct supervised *cmd)
+{
+    struct err err = {0};
+
+    if (h->listener == NULL)
+        return;
+    if (cmd->pid > 0 && listener_begin(h->listener, &err) < 0)
+        report_note(h->report, REPORT_WARN, "not_heard", NULL, "%s", err.msg);
+    else if (cmd->pid == 0)
+        listener_end(&h->listener);
+}
+
+/* ---- what is kept ---- */
+
+/* The value behind --flag, or behind the = in it; 0: it is not said, or no number. */
+static uint64_t number_of(char *const *argv, const char *flag)
+{
+    size_t len = strlen(flag);
+    uint64_t n;
+    struct err ignored;
+
+    for (; *argv != NULL; argv++) {
+        const char *value = NULL;
+
+        if (strcmp(*argv, flag) == 0)
+            value = argv[1];
+        else if (strncmp(*argv, flag, len) == 0 && (*argv)[len] == '=')
+            value = *argv + len + 1;
+        if (value != NULL && num_parse_u64(&n, str_from(value), UINT32_MAX, &ignored) == 0)
+            return n;
+    }
+    return 0;
+}
+
+static bool says(char *const *argv, const char *flag, const char *value)
+{
+    size_t len = strlen(flag);
+
+    for (; *argv != NULL; argv++) {
+        if (strcmp(*argv, flag) == 0 &&
+            (value == NULL || (argv[1] != NULL && strncmp(argv[1], value, strlen(value)) == 0)))
+            return true;
+        if (value != NULL && strncmp(*argv, flag, len) == 0 && (*argv)[len] == '=' &&
+            strncmp(*argv + len + 1, value, strlen(value)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The one model of GPU that all have which can be used; false: they differ, or nobody looked. */
+static bool gpu_of(char out[static LEARNED_WORD], struct str gpus)
+{
+    struct err ignored;
+    JSON_SCOPED *list = gpus.len > 0 ? json_parse(gpus, GPUS_MAX, "gpus", &ignored) : NULL;
+    struct str first = {0};
+
+    for (size_t i = 0; list != NULL && i < json_len(list); i++) {
+        const struct json *gpu = json_at(list, i);
+        struct str name = {0}, state = {0};
+
+        if (json_str(&name, gpu, "name", &ignored) < 0 ||
+            json_str(&state, gpu, "state", &ignored) < 0 || !str_eqz(state, "ok"))
+            continue;
+        if (first.ptr != NULL && !str_eq(first, name))
+            return false;
+        first = name;
+    }
+    if (first.ptr == NULL || first.len >= LEARNED_WORD)
+        return false;
+    memcpy(out, first.ptr, first.len);
+    out[first.len] = '\0';
+    return true;
+}
+
+/* The model that vLLM serves: the only one of the Hub that this worker has. */
+static const struct catalog_want *served(const struct hearing *h)
+{
+    const struct catalog_want *found = NULL;
+
+    for (size_t i = 0; i < h->choice->count; i++) {
+        if (strcmp(h->choice->wants[i].ref.source, "hf") != 0)
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = &h->choice->wants[i];
+    }
+    return found;
+}
+
+static struct learned learned_of(const struct hearing *h, struct arena *a,
+                                 const struct catalog_want *want, char *const *argv)
+{
+    const char *revision = model_revision(a, h->config, want);
+    struct learned one = {
+        .engine = "vllm",
+        .tp = number_of(argv, "--tensor-parallel-size"),
+        .seqs = number_of(argv, "--max-num-seqs"),
+        .batch_tokens = number_of(argv, "--max-num-batched-tokens"),
+        .eager = says(argv, "--enforce-eager", NULL),
+        .kv_fp8 = says(argv, "--kv-cache-dtype", "fp8"),
+        .weights_fp8 = says(argv, "--quantization", "fp8"),
+        .weights = h->log.figures.weights,
+        .working = engine_working(&h->log.figures),
+    };
+
+    if (revision != NULL)
+        (void)snprintf(one.revision, sizeof(one.revision), "%s", revision);
+    if (one.tp == 0)
+        one.tp = 1;
+    return one;
+}
+
+static void keep(struct hearing *h, const struct supervised *cmd)
+{
+    ARENA_SCOPED a = {0};
+    const struct catalog_want *want = served(h);
+    struct learned one;
+    struct volume volume;
+    struct err err = {0};
+
+    if (strcmp(h->type->engine, "vllm") != 0 || want == NULL || h->log.figures.weights == 0)
+        return;
+    one = learned_of(h, &a, want, cmd->argv);
+    if (!gpu_of(one.gpu, h->gpus) ||
+        volume_open(&volume, &a, h->config->volume_path, false, &err) < 0)
+        return;
+    if (learned_write(&volume, want->ref.text, &one, &err) < 0)
+        report_note(h->report, REPORT_DEBUG, "not_learned", want->ref.text, "%s", err.msg);
+    else
+        report_note(h->report, REPORT_INFO, "learned", want->ref.text,
+                    "%s took %llu MiB for the weights and %llu MiB beside them and its cache: "
+                    "later plans go by that",
+                    cmd->name, (unsigned long long)(one.weights >> 20),
+                    (unsigned long long)(one.working >> 20));
+    volume_close(&volume);
+}
+
+void hearing_ready(struct hearing *h, const struct supervised *cmd)
+{
+    if (h->listener == NULL)
+        return;
+    listener_deaf(h->listener);
+    (void)pthread_mutex_lock(&h->mutex);
+    keep(h, cmd);
+    (void)pthread_mutex_unlock(&h->mutex);
+}
+
+void hearing_end(struct hearing *h, const struct supervised *cmd)
+{
+    if (h->listener == NULL)
+        return;
+    listener_end(&h->listener);
+    engine_log_end(&h->log);
+    if (h->log.crash.code != NULL && cmd->wait_status != 0)
+        report_note(h->report, REPORT_ERROR, "engine_memory", NULL, "%s: %s; what would help: %s",
+                    cmd->name, h->log.crash.cause, h->log.crash.change);
+}
