@@ -104,3 +104,38 @@ int fleet_client_workers(struct fleet_listed **out, size_t *ret_count, struct ar
     *ret_count = count;
     return 0;
 }
+
+/* The body of the list from the first coordinator that answers. */
+static int fetch_list(struct str *out, struct fleet_client *c, const char *query, struct err *err)
+{
+    const struct config_list *urls = &c->ctx->config->coordinator.urls;
+    const char *path = str_format(c->ctx->arena, "/v1/workers%s", query);
+    struct http_request request;
+    struct http_answer answer;
+
+    for (size_t i = 0; i < urls->len; i++) {
+        c->base = urls->at[i];
+        if (fleet_client_request(&request, c->ctx->arena, c, path, err) < 0)
+            return -1;
+        request.body_limit = FLEET_LIST_BYTES_MAX;
+        if (http_get(&answer, c->ctx->arena, c->http, &request, err) == 0) {
+            *out = answer.body;
+            return answer.status == 200 ? 0 : fleet_client_refused(c, &answer, err);
+        }
+        if (err->code != ERR_NET)
+            return -1;
+    }
+    return err_hint(err, "is the coordinator running, and COORDINATOR_URL its address?");
+}
+
+int fleet_client_list(struct fleet_listed **out, size_t *ret_count, struct fleet_client *c,
+                      const char *query, struct err *err)
+{
+    JSON_SCOPED *doc = NULL;
+    struct str text;
+
+    if (fetch_list(&text, c, query, err) < 0)
+        return -1;
+    doc = json_parse(text, FLEET_LIST_BYTES_MAX, c->base, err);
+    return doc == NULL ? -1 : fleet_client_workers(out, ret_count, c->ctx->arena, c, doc, err);
+}

@@ -36,4 +36,8 @@ int fleet_client_workers(struct fleet_listed **out, size_t *ret_count, struct ar
                          const struct fleet_client *c, const struct json *doc,
                          struct err *err) MUST_CHECK;
 
+/* The workers that a query ("", "?type=vllm") lists, of the first coordinator that answers. */
+int fleet_client_list(struct fleet_listed **out, size_t *ret_count, struct fleet_client *c,
+                      const char *query, struct err *err) MUST_CHECK;
+
 #endif

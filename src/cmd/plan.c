@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/fleet_gpus.h"
 #include "cmd/host_gpus.h"
 #include "cmd/plan_check.h"
 #include "gpu/cards.h"
@@ -21,6 +22,27 @@ static int inventory_of(struct gpu_inventory *out, const struct cmd_context *ctx
         return cards_inventory(out, ctx->arena, config->options.gpu.at, config->options.gpu.len,
                                err);
     return inventory_of_host(out, ctx->arena, config, err);
+}
+
+/* Whose GPUs: the fleet's, those that are named, or this host's. */
+static int gpus_of(struct plan_ask *ask, struct cmd_context *ctx, struct err *err)
+{
+    const struct config_options *o = &ctx->config->options;
+    struct gpu_inventory inventory;
+
+    if (o->fleet && (o->gpu.len > 0 || o->gpus_from != NULL))
+        return err_set(err, ERR_USAGE, "--fleet plans over the fleet's GPUs: name no others");
+    if (o->fleet)
+        return fleet_gpus(&ask->gpus, &ask->gpu_count, ctx, err);
+    if (inventory_of(&inventory, ctx, err) < 0)
+        return -1;
+    ask->gpus = arena_array(ctx->arena, struct plan_gpu, inventory.count + 1);
+    ask->gpu_count = inventory.count;
+    for (size_t i = 0; i < inventory.count; i++)
+        ask->gpus[i].gpu = &inventory.gpus[i];
+    if (inventory.count == 0 && inventory.reason[0] != '\0')
+        report_note(ctx->report, REPORT_WARN, "gpu", NULL, "%s", inventory.reason);
+    return 0;
 }
 
 static enum plan_dtype dtype_of(const char *word)
@@ -106,23 +128,16 @@ static int print(const struct cmd_context *ctx, const struct plan *plan, struct 
 static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct config_options *o = &ctx->config->options;
-    struct gpu_inventory inventory;
     struct gather items;
     struct plan_ask ask = {.wish = wish_of(o), .spread = o->spread, .reserve = o->reserve};
     struct plan plan;
 
     if (o->check != NULL)
         return plan_check(ctx, o->check, err);
-    if (inventory_of(&inventory, ctx, err) < 0 || gather(&items, ctx, err) < 0)
+    if (gpus_of(&ask, ctx, err) < 0 || gather(&items, ctx, err) < 0)
         return -1;
     ask.items = items.items;
     ask.item_count = items.count;
-    ask.gpus = arena_array(ctx->arena, struct plan_gpu, inventory.count + 1);
-    ask.gpu_count = inventory.count;
-    for (size_t i = 0; i < inventory.count; i++)
-        ask.gpus[i].gpu = &inventory.gpus[i];
-    if (inventory.count == 0 && inventory.reason[0] != '\0')
-        report_note(ctx->report, REPORT_WARN, "gpu", NULL, "%s", inventory.reason);
     if (plan_make(&plan, ctx->arena, &ask, err) < 0 || print(ctx, &plan, err) < 0)
         return -1;
     return plan.works ? 0 : plan_failure(&plan, err);

@@ -23,29 +23,6 @@ static const char *query(struct fleet_client *c)
     return b.ptr;
 }
 
-/* The body of the list from the first coordinator that answers. */
-static int fetch_list(struct str *out, struct fleet_client *c, struct err *err)
-{
-    const struct config_list *urls = &c->ctx->config->coordinator.urls;
-    const char *path = str_format(c->ctx->arena, "/v1/workers%s", query(c));
-    struct http_request request;
-    struct http_answer answer;
-
-    for (size_t i = 0; i < urls->len; i++) {
-        c->base = urls->at[i];
-        if (fleet_client_request(&request, c->ctx->arena, c, path, err) < 0)
-            return -1;
-        request.body_limit = FLEET_LIST_BYTES_MAX;
-        if (http_get(&answer, c->ctx->arena, c->http, &request, err) == 0) {
-            *out = answer.body;
-            return answer.status == 200 ? 0 : fleet_client_refused(c, &answer, err);
-        }
-        if (err->code != ERR_NET)
-            return -1;
-    }
-    return err_hint(err, "is the coordinator running, and COORDINATOR_URL its address?");
-}
-
 static void put_list(struct buf *out, struct fleet_client *c, const struct fleet_listed *all,
                      size_t count)
 {
@@ -74,14 +51,9 @@ static int show_list(struct fleet_client *c, struct err *err)
 {
     struct buf out = buf_new(c->ctx->arena, FLEET_LIST_BYTES_MAX);
     struct fleet_listed *all;
-    struct str text;
     size_t count;
-    JSON_SCOPED *doc = NULL;
 
-    if (fetch_list(&text, c, err) < 0)
-        return -1;
-    doc = json_parse(text, FLEET_LIST_BYTES_MAX, c->base, err);
-    if (doc == NULL || fleet_client_workers(&all, &count, c->ctx->arena, c, doc, err) < 0)
+    if (fleet_client_list(&all, &count, c, query(c), err) < 0)
         return -1;
     if (c->ctx->config->options.json)
         put_json(&out, all, count);

@@ -82,7 +82,7 @@ struct config_options {
     uint64_t context, utilization, tp, max_num_seqs,
         max_num_batched_tokens; /* share: thousandths */
     uint64_t reserve;           /* bytes; UINT64_MAX: not said */
-    bool eager, explain, spread, no_variants;
+    bool eager, explain, spread, no_variants, fleet;
     /* coordinator; NULL texts: not named */
     const char *listen, *data_dir, *registry, *token_file, *make_token, *tls_cert, *tls_key;
     const char *etcd_user, *etcd_password_file, *etcd_cert, *etcd_key;

@@ -9,6 +9,7 @@ import pathlib
 import jsonschema
 import pytest
 from conftest import ROOT
+from coordinating import coordinator  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.sanitize
 
@@ -307,3 +308,28 @@ def test_the_table_draws_who_takes_what_and_explains_each_line(hostler, volume):
 def test_a_type_needs_no_volume_and_no_network(hostler, tmp_path):
     got = hostler("plan", "gpu-worker", "--offline", "--gpu", "RTX 4090", "--volume", tmp_path / "none")
     assert got.rc == 0, got.stderr
+
+
+# ------------------------------------------------------------------ the fleet
+
+def test_a_fleet_is_planned_over_all_its_hosts(coordinator, hostler, volume):  # noqa: F811
+    at = coordinator()
+    small, large = planted("12GB")["gpus"], planted("24GB 24GB")["gpus"]
+    at.register("a", host="one", state="running", gpus=small)
+    at.register("b", host="two", state="running", gpus=large)
+    at.register("c", host="two", state="running", gpus=large)       # of a host each GPU once
+    at.register("d", host="three", state="stopped", gpus=planted("48GB")["gpus"])
+    got = hostler("plan", "--json", "--fleet", "gpu-worker", "ocr", "--volume", volume, env={"COORDINATOR_URL": at.url})
+    assert got.rc == 0, got.stderr
+    document = json.loads(got.stdout)
+    jsonschema.validate(document, SCHEMA)
+    assert [(g["host"], g["uuid"]) for g in document["ledger"]] == [("one", "GPU-0"), ("two", "GPU-0"), ("two", "GPU-1")]
+    table = hostler("plan", "--fleet", MISTRAL, "--tp", "2", "--volume", volume, env={"COORDINATOR_URL": at.url})
+    assert table.rc == 0 and "each on GPU-0 on two and GPU-1 on two" in table.stdout
+
+
+def test_a_fleet_takes_no_other_gpus_and_needs_a_coordinator(hostler, volume):
+    got = hostler("plan", "--fleet", "--gpu", "L4", MISTRAL, "--volume", volume)
+    assert got.rc == 2 and "--fleet plans over the fleet's GPUs: name no others" in got.stderr
+    got = hostler("plan", "--fleet", MISTRAL, "--volume", volume)
+    assert got.rc == 2 and "COORDINATOR_URL" in got.stderr

@@ -1,0 +1,67 @@
+#include "cmd/fleet_gpus.h"
+
+#include <string.h>
+
+#include "cmd/fleet_client.h"
+#include "gpu/inventory.h"
+#include "text/vec.h"
+
+typedef VEC(struct plan_gpu) gpu_list;
+
+static bool is_alive(const struct fleet_listed *worker)
+{
+    return !worker->lost && worker->record.state != FLEET_STOPPED &&
+           worker->record.state != FLEET_FAILED && worker->record.gpus.len > 0;
+}
+
+/* The one of its host that beat last. */
+static bool is_freshest(const struct fleet_listed *all, size_t count, size_t i)
+{
+    for (size_t k = 0; k < count; k++) {
+        if (k == i || !is_alive(&all[k]) || strcmp(all[k].record.host, all[i].record.host) != 0)
+            continue;
+        if (all[k].last_beat_s < all[i].last_beat_s ||
+            (all[k].last_beat_s == all[i].last_beat_s && k < i))
+            return false;
+    }
+    return true;
+}
+
+static int add_host(gpu_list *out, struct arena *a, const struct fleet_record *record,
+                    struct err *err)
+{
+    struct gpu_inventory inventory;
+    const char *text = str_format(a, "{\"gpus\":%.*s}", (int)record->gpus.len, record->gpus.ptr);
+
+    if (inventory_read(&inventory, a, str_from(text), record->id, err) < 0)
+        return err_wrap(err, "the GPUs of host %s", str_printable(a, str_from(record->host), 80));
+    for (size_t i = 0; i < inventory.count; i++) {
+        struct plan_gpu gpu = {.gpu = &inventory.gpus[i], .host = record->host};
+
+        vec_push(a, out, gpu);
+    }
+    return 0;
+}
+
+int fleet_gpus(struct plan_gpu **out, size_t *ret_count, struct cmd_context *ctx, struct err *err)
+{
+    struct fleet_listed *all;
+    struct fleet_client c;
+    gpu_list gpus = {0};
+    size_t count;
+    int r;
+
+    if (fleet_client_open(&c, ctx, err) < 0)
+        return -1;
+    r = fleet_client_list(&all, &count, &c, "", err);
+    fleet_client_close(&c);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        if (is_alive(&all[i]) && is_freshest(all, count, i))
+            r = add_host(&gpus, ctx->arena, &all[i].record, err);
+    }
+    if (r < 0)
+        return -1;
+    *out = gpus.at != NULL ? gpus.at : arena_array(ctx->arena, struct plan_gpu, 1);
+    *ret_count = gpus.len;
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* The GPUs of all hosts that the coordinator knows: what plan --fleet plans over. */
+#ifndef CMD_FLEET_GPUS_H
+#define CMD_FLEET_GPUS_H
+
+#include "cmd/cmd.h"
+#include "plan/plan.h"
+
+/*
+ * Of each host as the worker there tells that beat last; of hosts whose workers are all lost or
+ * have ended nothing is known. Errors as those of `hostler workers`; ERR_LIMIT for what cannot be
+ * read.
+ */
+int fleet_gpus(struct plan_gpu **out, size_t *ret_count, struct cmd_context *ctx,
+               struct err *err) MUST_CHECK;
+
+#endif
