@@ -13,7 +13,8 @@ struct search {
     const struct place_ask *ask;
     struct spot spots[PLACE_GPUS_MAX];
     uint64_t weights[PLACE_ITEMS_MAX];
-    size_t order[PLACE_ITEMS_MAX];  /* in which items are placed */
+    size_t order[PLACE_ITEMS_MAX];                     /* in which items are placed */
+    uint64_t ever[PLACE_ITEMS_MAX][PLACE_OPTIONS_MAX]; /* where an option may go at all */
     uint64_t alike[PLACE_GPUS_MAX]; /* GPUs that are as this one, but for what is on them */
     struct place_choice now[PLACE_ITEMS_MAX];
     struct place_choice best[PLACE_ITEMS_MAX];
@@ -72,33 +73,46 @@ static bool same_gpu(const struct place_ask *ask, size_t x, size_t y)
 
 /* ---- where an option may go ---- */
 
-static bool may_go(const struct search *s, size_t item, const struct place_option *option, size_t g)
+/* What of an option and a GPU never changes. */
+static bool may_ever_go(const struct place_ask *ask, size_t item, const struct place_option *option,
+                        size_t g)
 {
-    const struct place_item *of = &s->ask->items[item];
-    const struct place_gpu *gpu = &s->ask->gpus[g];
-    const struct spot *spot = &s->spots[g];
+    const struct place_item *of = &ask->items[item];
+    const struct place_gpu *gpu = &ask->gpus[g];
 
-    if (spot->left < option->need_mib || (of->pinned != 0 && (of->pinned >> g & 1) == 0) ||
-        (option->gpus != 0 && (option->gpus >> g & 1) == 0))
+    return gpu->capacity_mib >= option->need_mib &&
+           (of->pinned == 0 || (of->pinned >> g & 1) != 0) &&
+           (option->gpus == 0 || (option->gpus >> g & 1) != 0) &&
+           !(gpu->no_sets && option->tp > 1) && (gpu->sm == 0 || gpu->sm >= option->min_sm);
+}
+
+/* Whoever is there can bear the item, and it them. */
+static bool is_borne(const struct search *s, size_t item, size_t g)
+{
+    uint64_t there = s->spots[g].items;
+
+    if (there == 0)
+        return true;
+    if (s->ask->gpus[g].exclusive || (there & s->ask->items[item].apart) != 0)
         return false;
-    if ((gpu->exclusive && spot->items != 0) || (gpu->no_sets && option->tp > 1) ||
-        (gpu->sm != 0 && gpu->sm < option->min_sm))
-        return false;
-    if ((spot->items & of->apart) != 0)
-        return false;
-    for (uint64_t there = spot->items; there != 0; there &= there - 1) {
+    for (there &= s->shy; there != 0; there &= there - 1) {
         if ((s->ask->items[place_first(there)].apart >> item & 1) != 0)
             return false;
     }
     return true;
 }
 
-static uint64_t places_of(const struct search *s, size_t item, const struct place_option *option)
+static uint64_t places_of(const struct search *s, size_t item, size_t option)
 {
+    uint64_t need = s->ask->items[item].options[option].need_mib;
     uint64_t bits = 0;
 
-    for (size_t g = 0; g < s->ask->gpu_count; g++)
-        bits |= (uint64_t)may_go(s, item, option, g) << g;
+    for (uint64_t rest = s->ever[item][option]; rest != 0; rest &= rest - 1) {
+        size_t g = place_first(rest);
+
+        if (s->spots[g].left >= need && is_borne(s, item, g))
+            bits |= UINT64_C(1) << g;
+    }
     return bits;
 }
 
@@ -157,7 +171,11 @@ static void add_most(struct place_score *score, const struct search *s, size_t i
         const struct place_option *o = &of->options[k];
         uint64_t sets = o->tp > 1 ? o->tp : 0;
 
-        if (o->tp > 0 && !has_set(s, places_of(s, item, o), o->tp))
+        /* What brings no more than is known already need not be looked at. */
+        if (fits && most.firm >= !o->counts_less && most.full_context >= o->full_context &&
+            most.quality >= o->quality && most.sets <= sets)
+            continue;
+        if (o->tp > 0 && !has_set(s, places_of(s, item, k), o->tp))
             continue;
         fits = true;
         most.firm |= !o->counts_less;
@@ -301,7 +319,7 @@ static void search_from(struct search *s, size_t depth)
         if (option->tp == 0)
             go_with(s, depth, choice);
         else
-            go_sets(s, depth, choice, places_of(s, s->order[depth], option), option->tp);
+            go_sets(s, depth, choice, places_of(s, s->order[depth], k), option->tp);
     }
     if (!s->over)
         go_with(s, depth, (struct place_choice){0});
@@ -340,6 +358,11 @@ static void begin(struct search *s)
     }
     for (size_t i = 0; i < ask->item_count; i++) {
         size_t at = i;
+
+        for (size_t k = 0; k < ask->items[i].option_count; k++) {
+            for (size_t g = 0; g < ask->gpu_count; g++)
+                s->ever[i][k] |= (uint64_t)may_ever_go(ask, i, &ask->items[i].options[k], g) << g;
+        }
 
         for (; at > 0 && comes_before(ask, i, s->order[at - 1]); at--)
             s->order[at] = s->order[at - 1];

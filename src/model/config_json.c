@@ -280,6 +280,7 @@ static void read_quant(struct reading *r, const struct json *q)
 {
     struct model_quant *quant = &r->facts->quant;
     struct str scheme = {0};
+    const struct json *groups;
     uint64_t group;
 
     if (q == NULL || !json_is_object(q))
@@ -291,11 +292,9 @@ static void read_quant(struct reading *r, const struct json *q)
     if (strcmp(quant->method, "fp8") == 0)
         quant->bits = 8;
     /* -1 is one group of all, which is no number here, and right as 0. */
-    if (json_get(q, "group_size") != NULL && json_as_u64(&group, json_get(q, "group_size")))
-        quant->group = group < FACTS_NUMBER ? group : 0;
-    else if (json_get(q, "q_group_size") != NULL &&
-             json_as_u64(&group, json_get(q, "q_group_size")))
-        quant->group = group < FACTS_NUMBER ? group : 0;
+    groups = json_get(q, json_get(q, "group_size") != NULL ? "group_size" : "q_group_size");
+    if (groups != NULL && json_as_u64(&group, groups) && group < FACTS_NUMBER)
+        quant->group = group;
     quant->desc_act = flag(q, "desc_act", false);
     if (json_get(q, "activation_scheme") != NULL &&
         json_as_str(&scheme, json_get(q, "activation_scheme")))

@@ -236,12 +236,14 @@ static enum gguf_step read_all(struct head *h)
 static enum gguf_step check_end(struct head *h, uint64_t file_bytes)
 {
     uint64_t start = padded((uint64_t)(h->scan.at - h->scan.start), h->keys.alignment);
-    uint64_t end;
+    uint64_t end = UINT64_MAX;
 
     /* The last tensor's padding may be missing. */
-    if (__builtin_add_overflow(start, h->offset, &end) || end > file_bytes + h->keys.alignment)
+    if (h->offset < UINT64_MAX - start)
+        end = start + h->offset;
+    if (end > file_bytes && end - file_bytes > h->keys.alignment)
         return gguf_bad(&h->scan, "its tensors end at %llu and the file at %llu: it is cut off",
-                        (unsigned long long)(start + h->offset), (unsigned long long)file_bytes);
+                        (unsigned long long)end, (unsigned long long)file_bytes);
     return GGUF_OK;
 }
 
@@ -332,6 +334,20 @@ static void finish_text(struct head *h, struct arena *a, const struct model_fact
     }
 }
 
+/* The head goes on behind what is there: at least as much as is needed, and twice what there is. */
+static int ask_for_more(struct head *h, uint64_t *ret_need, uint64_t have, uint64_t file_bytes)
+{
+    uint64_t more = h->scan.need > have * 2 ? h->scan.need : have * 2;
+
+    if (h->scan.need > file_bytes || have >= file_bytes)
+        return gguf_bad(&h->scan, "its head ends behind the file: it is cut off");
+    if (h->scan.need > GGUF_HEADER_MAX)
+        return gguf_bad(&h->scan, "its head has more than %zu bytes", GGUF_HEADER_MAX);
+    more = more > GGUF_HEADER_MAX ? GGUF_HEADER_MAX : more;
+    *ret_need = more > file_bytes ? file_bytes : more;
+    return 0;
+}
+
 int gguf_read(struct model_facts *facts, struct arena *a, uint64_t *ret_need, struct str head,
               uint64_t file_bytes, const char *what, struct err *err)
 {
@@ -347,17 +363,8 @@ int gguf_read(struct model_facts *facts, struct arena *a, uint64_t *ret_need, st
     };
     enum gguf_step r = read_all(&h);
 
-    if (r == GGUF_MORE) {
-        uint64_t more = h.scan.need > head.len * 2 ? h.scan.need : head.len * 2;
-
-        if (h.scan.need > file_bytes || head.len >= file_bytes)
-            return gguf_bad(&h.scan, "its head ends behind the file: it is cut off");
-        if (h.scan.need > GGUF_HEADER_MAX)
-            return gguf_bad(&h.scan, "its head has more than %zu bytes", GGUF_HEADER_MAX);
-        more = more > GGUF_HEADER_MAX ? GGUF_HEADER_MAX : more;
-        *ret_need = more > file_bytes ? file_bytes : more;
-        return 0;
-    }
+    if (r == GGUF_MORE)
+        return ask_for_more(&h, ret_need, head.len, file_bytes);
     if (r == GGUF_BAD || check_end(&h, file_bytes) != GGUF_OK)
         return -1;
     if (str_eqz(h.keys.architecture, "clip"))

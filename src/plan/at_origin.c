@@ -1,5 +1,6 @@
 #include "plan/at_origin.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -208,6 +209,7 @@ static int read_headers(struct model_facts *out, struct arena *a, struct at_orig
     struct headers_from from = {.name = ref->text, .first = first, .expect = expect, .ctx = o};
     int r;
 
+    assert(o->session.source != NULL);
     if (o->session.source->manifest(&o->manifest, &o->session, ref, err) < 0)
         return -1;
     list_files(o, a, ref);

@@ -82,9 +82,7 @@ static bool write_all(struct listener *l, size_t len)
 
         if (n > 0)
             done += (size_t)n;
-        else if (n < 0 && errno == EAGAIN && !await_room(l))
-            return false;
-        else if (n < 0 && errno != EINTR && errno != EAGAIN)
+        else if (n < 0 && errno != EINTR && (errno != EAGAIN || !await_room(l)))
             return false;
     }
     return true;
@@ -95,8 +93,10 @@ static ssize_t move_some(struct listener *l, size_t len)
 {
     ssize_t n;
 
-    if (!await_room(l))
+    if (!await_room(l)) {
+        errno = EPIPE; /* as good as gone */
         return -1;
+    }
     if (!l->no_splice) {
         n = splice(l->in, NULL, l->options.stream, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (n >= 0 || errno != EINVAL)
@@ -104,8 +104,10 @@ static ssize_t move_some(struct listener *l, size_t len)
         l->no_splice = true;
     }
     n = read(l->in, l->buf, len < CHUNK ? len : CHUNK);
-    if (n > 0 && !write_all(l, (size_t)n))
+    if (n > 0 && !write_all(l, (size_t)n)) {
+        errno = EPIPE;
         return -1;
+    }
     return n;
 }
 
@@ -202,9 +204,9 @@ void listener_deaf(struct listener *l)
     atomic_store(&l->deaf, true);
 }
 
-void listener_end(struct listener **at)
+void listener_end(struct listener **listener)
 {
-    struct listener *l = *at;
+    struct listener *l = *listener;
     struct arena arena;
 
     if (l == NULL)
@@ -224,6 +226,6 @@ void listener_end(struct listener **at)
     fd_close(&l->copy_out);
     fd_close(&l->wake);
     arena = l->arena;
-    *at = NULL;
+    *listener = NULL;
     arena_free(&arena);
 }

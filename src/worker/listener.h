@@ -41,7 +41,7 @@ int listener_begin(struct listener *l, struct err *err) MUST_CHECK;
 
 void listener_deaf(struct listener *l);
 
-/* Also where it was never begun. *l may be NULL, and is afterwards. */
-void listener_end(struct listener **l);
+/* Also where it was never begun. *listener may be NULL, and is afterwards. */
+void listener_end(struct listener **listener);
 
 #endif

@@ -95,49 +95,58 @@ static void make_world(struct world *w, uint64_t seed)
 
 /* ---- a search that tries everything, and judges by the words of the header ---- */
 
-static bool is_allowed(const struct place_ask *ask, const struct place_choice *c)
+static bool suits(const struct place_ask *ask, const struct place_item *item,
+                  const struct place_option *o, size_t g)
 {
-    for (size_t i = 0; i < ask->item_count; i++) {
-        const struct place_item *item = &ask->items[i];
-        const struct place_option *o;
-        int first = -1;
+    return !(o->tp > 1 && ask->gpus[g].no_sets) && (o->gpus == 0 || (o->gpus >> g & 1) != 0) &&
+           (item->pinned == 0 || (item->pinned >> g & 1) != 0) &&
+           (ask->gpus[g].sm == 0 || ask->gpus[g].sm >= o->min_sm);
+}
 
-        if (!c[i].placed)
-            continue;
-        o = &item->options[c[i].option];
-        if ((uint32_t)__builtin_popcountll(c[i].gpus) != o->tp)
-            return false;
-        for (size_t g = 0; g < ask->gpu_count; g++) {
-            if ((c[i].gpus >> g & 1) == 0)
-                continue;
-            if (first < 0)
-                first = (int)g;
-            if (ask->gpus[g].class_id != ask->gpus[first].class_id ||
-                ask->gpus[g].group != ask->gpus[first].group ||
-                (o->tp > 1 && ask->gpus[g].no_sets) || (o->gpus != 0 && !(o->gpus >> g & 1)) ||
-                (item->pinned != 0 && !(item->pinned >> g & 1)) ||
-                (ask->gpus[g].sm != 0 && ask->gpus[g].sm < o->min_sm))
-                return false;
-        }
-    }
-    for (size_t g = 0; g < ask->gpu_count; g++) {
-        uint64_t sum = 0, there = 0;
+static bool is_a_set(const struct place_ask *ask, const struct place_item *item,
+                     const struct place_choice *c)
+{
+    const struct place_option *o = &item->options[c->option];
+    size_t first = (size_t)__builtin_ctzll(c->gpus | UINT64_C(1) << 63);
 
-        for (size_t i = 0; i < ask->item_count; i++) {
-            if (!c[i].placed || !(c[i].gpus >> g & 1))
-                continue;
-            sum += ask->items[i].options[c[i].option].need_mib;
-            there |= UINT64_C(1) << i;
-        }
-        if (sum > ask->gpus[g].capacity_mib ||
-            (ask->gpus[g].exclusive && __builtin_popcountll(there) > 1))
+    if ((uint32_t)__builtin_popcountll(c->gpus) != o->tp)
+        return false;
+    for (size_t g = first; g < ask->gpu_count; g++) {
+        if ((c->gpus >> g & 1) != 0 &&
+            (ask->gpus[g].class_id != ask->gpus[first].class_id ||
+             ask->gpus[g].group != ask->gpus[first].group || !suits(ask, item, o, g)))
             return false;
-        for (size_t i = 0; i < ask->item_count; i++) {
-            if ((there >> i & 1) != 0 && (there & ask->items[i].apart) != 0)
-                return false;
-        }
     }
     return true;
+}
+
+static bool has_room(const struct place_ask *ask, const struct place_choice *c, size_t g)
+{
+    uint64_t sum = 0, there = 0;
+
+    for (size_t i = 0; i < ask->item_count; i++) {
+        if (!c[i].placed || !(c[i].gpus >> g & 1))
+            continue;
+        sum += ask->items[i].options[c[i].option].need_mib;
+        there |= UINT64_C(1) << i;
+    }
+    for (size_t i = 0; i < ask->item_count; i++) {
+        if ((there >> i & 1) != 0 && (there & ask->items[i].apart) != 0)
+            return false;
+    }
+    return sum <= ask->gpus[g].capacity_mib &&
+           !(ask->gpus[g].exclusive && __builtin_popcountll(there) > 1);
+}
+
+static bool is_allowed(const struct place_ask *ask, const struct place_choice *c)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < ask->item_count; i++)
+        good &= !c[i].placed || is_a_set(ask, &ask->items[i], &c[i]);
+    for (size_t g = 0; g < ask->gpu_count; g++)
+        good &= has_room(ask, c, g);
+    return good;
 }
 
 /* Placed ones of one kind at each priority, the highest first. */
@@ -157,30 +166,40 @@ static int compare_placed(const struct place_ask *ask, const struct place_choice
     return 0;
 }
 
+static int64_t worst_link(const struct place_ask *ask, uint64_t gpus)
+{
+    int64_t worst = 0;
+
+    for (size_t i = 0; ask->links != NULL && i < ask->gpu_count * ask->gpu_count; i++) {
+        uint64_t pair = UINT64_C(1) << i / ask->gpu_count | UINT64_C(1) << i % ask->gpu_count;
+
+        if ((gpus & pair) == pair && __builtin_popcountll(pair) == 2 && ask->links[i] > worst)
+            worst = ask->links[i];
+    }
+    return worst;
+}
+
+/* Of one placed item, by the order of what counts. */
+static int64_t worth(const struct place_ask *ask, const struct place_item *item,
+                     const struct place_choice *c, int what)
+{
+    const struct place_option *o = &item->options[c->option];
+    const int64_t all[] = {!o->counts_less,
+                           (int64_t)o->quality,
+                           o->full_context,
+                           item->current != 0 && item->current == c->gpus,
+                           o->tp > 1 ? -(int64_t)o->tp : 0,
+                           -worst_link(ask, c->gpus)};
+
+    return all[what];
+}
+
 static int64_t sum_of(const struct place_ask *ask, const struct place_choice *c, int what)
 {
     int64_t sum = 0;
 
-    for (size_t i = 0; i < ask->item_count; i++) {
-        const struct place_option *o = &ask->items[i].options[c[i].option];
-        uint8_t worst = 0;
-
-        if (!c[i].placed)
-            continue;
-        for (size_t g = 0; g < ask->gpu_count && ask->links != NULL; g++) {
-            for (size_t k = 0; k < g; k++) {
-                if ((c[i].gpus >> g & 1) && (c[i].gpus >> k & 1) &&
-                    ask->links[g * ask->gpu_count + k] > worst)
-                    worst = ask->links[g * ask->gpu_count + k];
-            }
-        }
-        sum += what == 0   ? !o->counts_less
-               : what == 1 ? (int64_t)o->quality
-               : what == 2 ? o->full_context
-               : what == 3 ? ask->items[i].current != 0 && ask->items[i].current == c[i].gpus
-               : what == 4 ? -(int64_t)(o->tp > 1 ? o->tp : 0)
-                           : -(int64_t)worst;
-    }
+    for (size_t i = 0; i < ask->item_count; i++)
+        sum += c[i].placed ? worth(ask, &ask->items[i], &c[i], what) : 0;
     return sum;
 }
 
