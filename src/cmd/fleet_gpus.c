@@ -20,8 +20,7 @@ static bool is_freshest(const struct fleet_listed *all, size_t count, size_t i)
     for (size_t k = 0; k < count; k++) {
         if (k == i || !is_alive(&all[k]) || strcmp(all[k].record.host, all[i].record.host) != 0)
             continue;
-        if (all[k].last_beat_s < all[i].last_beat_s ||
-            (all[k].last_beat_s == all[i].last_beat_s && k < i))
+        if (all[k].last_beat_s < all[i].last_beat_s + (k < i))
             return false;
     }
     return true;

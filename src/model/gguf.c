@@ -348,15 +348,15 @@ static int ask_for_more(struct head *h, uint64_t *ret_need, uint64_t have, uint6
     return 0;
 }
 
-int gguf_read(struct model_facts *facts, struct arena *a, uint64_t *ret_need, struct str head,
-              uint64_t file_bytes, const char *what, struct err *err)
+int gguf_read(struct model_facts *facts, struct arena *a, uint64_t *ret_need,
+              const struct gguf_file *file, struct err *err)
 {
     ARENA_SCOPED scratch = {0};
     struct head h = {
-        .scan = {.start = head.ptr,
-                 .at = head.ptr,
-                 .end = head.ptr + head.len,
-                 .what = what,
+        .scan = {.start = file->head.ptr,
+                 .at = file->head.ptr,
+                 .end = file->head.ptr + file->head.len,
+                 .what = file->what,
                  .arena = &scratch,
                  .err = err},
         .facts = *facts,
@@ -364,13 +364,13 @@ int gguf_read(struct model_facts *facts, struct arena *a, uint64_t *ret_need, st
     enum gguf_step r = read_all(&h);
 
     if (r == GGUF_MORE)
-        return ask_for_more(&h, ret_need, head.len, file_bytes);
-    if (r == GGUF_BAD || check_end(&h, file_bytes) != GGUF_OK)
+        return ask_for_more(&h, ret_need, file->head.len, file->bytes);
+    if (r == GGUF_BAD || check_end(&h, file->bytes) != GGUF_OK)
         return -1;
     if (str_eqz(h.keys.architecture, "clip"))
         finish_projector(&h, facts);
     else
-        finish_text(&h, a, facts, file_bytes);
+        finish_text(&h, a, facts, file->bytes);
     *facts = h.facts;
     *ret_need = 0;
     return 0;

@@ -5,9 +5,9 @@
  *
  * How long the head is stands nowhere, so it is read as far as it is there and more is asked for:
  *
- *     head = the first GGUF_FIRST bytes of the file
- *     while (gguf_read(&facts, a, &need, head, file_bytes, what, err) == 0 && need > 0)
- *         head = the first need bytes of the file
+ *     file.head = the first GGUF_FIRST bytes of the file
+ *     while (gguf_read(&facts, a, &need, &file, err) == 0 && need > 0)
+ *         file.head = the first need bytes of the file
  *
  * Hostile until read, with llama.cpp's checks (keys and names that come once, known types, whole
  * blocks, offsets that are the running sum of padded sizes) and limits of our own: keys of 64 KiB,
@@ -26,12 +26,18 @@
 #define GGUF_TENSORS_MAX ((uint64_t)1000000)
 #define GGUF_KEYS_MAX    ((uint64_t)65536)
 
+struct gguf_file {
+    const char *what; /* names it in errors */
+    uint64_t bytes;   /* of the whole */
+    struct str head;  /* as much of its start as is there */
+};
+
 /*
  * *ret_need: 0, facts have it; else so many bytes from the start of the file are needed, and facts
  * are untouched. Parts of one model are read one after the other, as is its projector (general.
  * architecture "clip"), whose tensors count as projector_bytes and which changes no shape of text.
  */
-int gguf_read(struct model_facts *facts, struct arena *a, uint64_t *ret_need, struct str head,
-              uint64_t file_bytes, const char *what, struct err *err) MUST_CHECK;
+int gguf_read(struct model_facts *facts, struct arena *a, uint64_t *ret_need,
+              const struct gguf_file *file, struct err *err) MUST_CHECK;
 
 #endif

@@ -123,14 +123,12 @@ static int read_safetensors(struct reading *r, size_t file)
 
 static int read_gguf(struct reading *r, size_t file)
 {
+    struct gguf_file gguf = {.what = what_of(r, file), .bytes = r->from->files[file].bytes};
     uint64_t need = GGUF_FIRST;
 
     while (need > 0) {
-        struct str head;
-
-        if (first(r, &head, file, need) < 0 ||
-            gguf_read(&r->facts, r->arena, &need, head, r->from->files[file].bytes,
-                      what_of(r, file), r->err) < 0)
+        if (first(r, &gguf.head, file, need) < 0 ||
+            gguf_read(&r->facts, r->arena, &need, &gguf, r->err) < 0)
             return -1;
     }
     return 0;

@@ -9,12 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ARENA_SCOPED a = {0};
     struct model_facts facts = {0};
-    struct str text = {(const char *)data, size};
+    const struct gguf_file file = {
+        .what = "f", .bytes = UINT64_C(1) << 40, .head = {(const char *)data, size}};
     uint64_t need = 0, sum = 0;
     struct err err = {0};
 
     /* The file goes on behind what is there: a head may ask for more of it, never for less. */
-    if (gguf_read(&facts, &a, &need, text, UINT64_C(1) << 40, "f", &err) < 0) {
+    if (gguf_read(&facts, &a, &need, &file, &err) < 0) {
         if (err.code != ERR_LIMIT || facts.tensor_bytes != 0)
             abort();
         return 0;

@@ -41,10 +41,11 @@ static struct place_item load_item(struct arena *a, uint64_t *seed)
 
     for (uint32_t form = 0; form < 2; form++) {
         for (uint32_t tp = 1; tp <= 2; tp++)
-            options[count++] = (struct place_option){.need_mib = need / (form + 1) / tp + tp * 600,
-                                                     .tp = tp,
-                                                     .quality = 4 - 2 * form,
-                                                     .full_context = true};
+            options[count++] =
+                (struct place_option){.need_mib = need / (form + 1) / tp + (uint64_t)tp * 600,
+                                      .tp = tp,
+                                      .quality = 4 - 2 * form,
+                                      .full_context = true};
         options[count++] = (struct place_option){
             .need_mib = need / (form + 1) - 400, .tp = 1, .quality = 3 - 2 * form};
     }
