@@ -78,6 +78,7 @@ struct config_options {
     struct config_list gpu, pin;
     const char *plan;  /* pull, run */
     const char *learn; /* run; NULL: auto */
+    const char *learn_from;
     const char *check, *format, *engine, *kv_cache_dtype, *dtype;
     uint64_t context, utilization, tp, max_num_seqs,
         max_num_batched_tokens; /* share: thousandths */

@@ -1,5 +1,6 @@
 #include "worker/hearing.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,10 +8,13 @@
 
 #include "json/json.h"
 #include "store/learned.h"
+#include "sys/fd.h"
 #include "text/num.h"
 #include "worker/model_path.h"
 
-#define GPUS_MAX ((size_t)4 << 20)
+#define GPUS_MAX   ((size_t)4 << 20)
+#define FILE_MOST  ((uint64_t)64 << 20) /* of a log file that are read */
+#define FILE_CHUNK ((size_t)8192)
 
 void hearing_init(struct hearing *h, const struct config *config, struct report *report,
                   const struct catalog_worker *type, const struct catalog_choice *choice,
@@ -19,6 +23,38 @@ void hearing_init(struct hearing *h, const struct config *config, struct report 
     *h = (struct hearing){
         .config = config, .report = report, .type = type, .choice = choice, .gpus = gpus};
     (void)pthread_mutex_init(&h->mutex, NULL);
+}
+
+static bool is_off(const struct hearing *h)
+{
+    return h->config->options.learn != NULL && strcmp(h->config->options.learn, "off") == 0;
+}
+
+static uint64_t file_bytes(const struct hearing *h)
+{
+    struct stat st;
+
+    if (h->config->options.learn_from == NULL || stat(h->config->options.learn_from, &st) < 0)
+        return 0;
+    return (uint64_t)st.st_size;
+}
+
+/* What the engine's own log file has got since CMD was started. One that was cut begins anew. */
+static void hear_file(struct hearing *h)
+{
+    const char *path = h->config->options.learn_from;
+    FD_SCOPED fd =
+        path == NULL || is_off(h) ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    uint64_t at = file_bytes(h) < h->file_bytes ? 0 : h->file_bytes;
+    uint64_t end = at + FILE_MOST;
+    char buf[FILE_CHUNK];
+    ssize_t n;
+
+    while (fd >= 0 && at < end && (n = pread(fd, buf, sizeof(buf), (off_t)at)) > 0) {
+        engine_log_feed(&h->log, (struct str){buf, (size_t)n});
+        at += (uint64_t)n;
+    }
+    h->file_bytes = at;
 }
 
 static void hear(void *ctx, struct str bytes)
@@ -43,7 +79,8 @@ static bool is_wanted(const struct hearing *h, int stream)
     const char *learn = h->config->options.learn;
     struct stat st;
 
-    if (stream == 0 || (learn != NULL && strcmp(learn, "off") == 0))
+    if (stream == 0 || h->config->options.learn_from != NULL ||
+        (learn != NULL && strcmp(learn, "off") == 0))
         return false;
     if (learn != NULL && strcmp(learn, "on") == 0)
         return true;
@@ -58,6 +95,8 @@ void hearing_prepare(struct hearing *h, struct supervised *cmd)
 
     cmd->stream = 0;
     h->log = (struct engine_log){0};
+    h->file_bytes = file_bytes(h);
+    h->over = false;
     if (!is_wanted(h, stream))
         return;
     if (listener_new(&h->listener, &options, &err) < 0) {
@@ -207,9 +246,11 @@ static void keep(struct hearing *h, const struct supervised *cmd)
 
 void hearing_ready(struct hearing *h, const struct supervised *cmd)
 {
-    if (h->listener == NULL)
+    if (h->listener == NULL && h->config->options.learn_from == NULL)
         return;
-    listener_deaf(h->listener);
+    if (h->listener != NULL)
+        listener_deaf(h->listener);
+    hear_file(h);
     (void)pthread_mutex_lock(&h->mutex);
     keep(h, cmd);
     (void)pthread_mutex_unlock(&h->mutex);
@@ -217,9 +258,11 @@ void hearing_ready(struct hearing *h, const struct supervised *cmd)
 
 void hearing_end(struct hearing *h, const struct supervised *cmd)
 {
-    if (h->listener == NULL)
+    if (h->listener == NULL && (h->config->options.learn_from == NULL || h->over))
         return;
+    h->over = true;
     listener_end(&h->listener);
+    hear_file(h);
     engine_log_end(&h->log);
     if (h->log.crash.code != NULL && cmd->wait_status != 0)
         report_note(h->report, REPORT_ERROR, "engine_memory", NULL, "%s: %s; what would help: %s",

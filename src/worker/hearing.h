@@ -5,6 +5,8 @@
  * The stream that the engine logs on (vLLM: stdout, Ollama: stderr) becomes a pipe for as long as
  * CMD lives (listener.h); only until it is ready is anything heard. --learn auto: not where the
  * stream is a terminal or a file, which a program may look at; off: CMD has our streams themselves.
+ * An engine that logs into a file is heard from what that file has got since CMD was started
+ * (--learn-from FILE); then its streams are ours in any case.
  */
 #ifndef WORKER_HEARING_H
 #define WORKER_HEARING_H
@@ -24,6 +26,8 @@ struct hearing {
     const struct catalog_choice *choice;
     struct str gpus;
     struct listener *listener;
+    uint64_t file_bytes; /* of --learn-from, when CMD was started */
+    bool over;           /* what it wrote before its end was heard */
     pthread_mutex_t mutex;
     struct engine_log log; /* under the mutex while the listener runs */
 };

@@ -97,6 +97,19 @@ def test_nothing_is_learned_where_it_is_off(worker, port):
     assert "learned" not in [r["code"] for r in planned(worker, "net")["reasons"]]
 
 
+def test_an_engine_that_logs_into_a_file_is_heard_from_there(worker, port, tmp_path):
+    log = tmp_path / "engine.log"
+    log.write_text("Model loading took 99 GiB of an earlier start\n")
+    script = engine(port, "").replace("printf %s ''", f"printf %s {shlex.quote(LOG)} >>{log}")
+    child = worker(script, "--ready-tcp", port, "--learn-from", log, words=["--port", port, *SETTINGS])
+    child.out.wait_for("launching -> running", 30)
+    child.signal(signal.SIGTERM)
+    said = child.finish().stdout
+    assert "vllm took 13832 MiB for the weights and 1384 MiB beside them and its cache" in said and LOG not in said
+    crash = worker(f"echo 'No available memory for the cache blocks' >>{log}; exit 1", "--learn-from", log).finish()
+    assert crash.stdout.count("ERROR vllm: weights and working memory are more than vLLM's share") == 1
+
+
 def stream_of(said):
     return next(line.split("=")[1] for line in said.splitlines() if line.startswith("stdout="))
 
