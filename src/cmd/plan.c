@@ -132,9 +132,13 @@ static int run(struct cmd_context *ctx, struct err *err)
     struct plan_ask ask = {.wish = wish_of(o), .spread = o->spread, .reserve = o->reserve};
     struct plan plan;
 
+    /* A file is checked where the engines need not be: GPUs count that are named. */
+    if ((o->check == NULL || o->gpu.len > 0 || o->gpus_from != NULL || o->fleet) &&
+        gpus_of(&ask, ctx, err) < 0)
+        return -1;
     if (o->check != NULL)
-        return plan_check(ctx, o->check, err);
-    if (gpus_of(&ask, ctx, err) < 0 || gather(&items, ctx, err) < 0)
+        return plan_check(ctx, o->check, &ask, err);
+    if (gather(&items, ctx, err) < 0)
         return -1;
     ask.items = items.items;
     ask.item_count = items.count;

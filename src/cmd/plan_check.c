@@ -2,8 +2,10 @@
 
 #include "json/json.h"
 #include "plan/compose_check.h"
+#include "plan/lookup.h"
 #include "sys/file.h"
 #include "text/buf.h"
+#include "text/num.h"
 
 #define TEXT_MAX ((size_t)4 << 20)
 
@@ -30,8 +32,83 @@ static void put_text(struct buf *out, const struct compose_faults *faults, const
                  faults->at[i].text, faults->at[i].mend);
 }
 
-int plan_check(struct cmd_context *ctx, const char *path, struct err *err)
+/* What a model is planned with. */
+struct planning {
+    struct cmd_context *ctx;
+    const struct plan_ask *gpus;
+};
+
+static uint64_t number_of(const struct compose_service *service, const char *flag)
 {
+    const char *value = compose_flag(service, flag);
+    uint64_t n;
+    struct err ignored;
+
+    return value != NULL && num_parse_u64(&n, str_from(value), UINT32_MAX, &ignored) == 0 ? n : 0;
+}
+
+/* "0.9" as 900; 0 for what is none. */
+static uint32_t share_of(const struct compose_service *service)
+{
+    const char *value = compose_flag(service, "--gpu-memory-utilization");
+    struct str rest = str_from(value != NULL ? value : "");
+    struct str whole;
+    uint64_t n;
+    struct err ignored;
+
+    if (!str_cut(&rest, '.', &whole) || rest.len == 0 || rest.len > 3 ||
+        num_parse_u64(&n, rest, 999, &ignored) < 0)
+        return 0;
+    for (; rest.len < 3; rest.len++)
+        n *= 10;
+    return (uint32_t)n;
+}
+
+/* Fits compose_fit; ctx is a struct planning. What cannot be planned is no fault of the file. */
+static const char *fit(void *ctx, const char **ret_mend, const struct compose_service *service,
+                       const char *model)
+{
+    const struct planning *p = ctx;
+    struct arena *a = p->ctx->arena;
+    const char *const words[] = {model, NULL};
+    struct lookup lookup;
+    const struct gather_ask gather = {.catalog = &p->ctx->config->catalog,
+                                      .words = words,
+                                      .facts = lookup_facts,
+                                      .facts_ctx = &lookup};
+    struct plan_ask ask = *p->gpus;
+    struct gather items;
+    struct plan plan;
+    struct err err = {0};
+
+    lookup_begin(&lookup, a, p->ctx->config);
+    if (gather_items(&items, a, &gather, &err) < 0)
+        return NULL;
+    ask.items = items.items;
+    ask.item_count = items.count;
+    ask.reserve = UINT64_MAX;
+    ask.wish = (struct plan_wish){
+        .context = number_of(service, "--max-model-len"),
+        .seqs = number_of(service, "--max-num-seqs"),
+        .batch_tokens = number_of(service, "--max-num-batched-tokens"),
+        .utilization = share_of(service),
+        .tp = (uint32_t)number_of(service, "--tensor-parallel-size"),
+    };
+    if (plan_make(&plan, a, &ask, &err) < 0 || plan.works)
+        return NULL;
+    (void)plan_failure(&plan, &err);
+    if (plan.placed[0].suggestion_count > 0)
+        *ret_mend = str_format(a, "it would with %s", plan.placed[0].suggestions[0].change);
+    return str_dup(a, str_from(err.msg));
+}
+
+int plan_check(struct cmd_context *ctx, const char *path, const struct plan_ask *gpus,
+               struct err *err)
+{
+    struct planning planning = {.ctx = ctx, .gpus = gpus};
+    const struct compose_check_ask ask = {.catalog = &ctx->config->catalog,
+                                          .fit = gpus->gpu_count > 0 ? fit : NULL,
+                                          .ctx = &planning};
     struct buf out = buf_new(ctx->arena, TEXT_MAX);
     struct compose_faults faults;
     struct compose compose;
@@ -45,7 +122,7 @@ int plan_check(struct cmd_context *ctx, const char *path, struct err *err)
         return -1;
     if (compose.count == 0)
         return err_set(err, ERR_USAGE, "%s: it has no services: is it a compose file?", path);
-    compose_check(&faults, ctx->arena, &compose, &ctx->config->catalog);
+    compose_check(&faults, ctx->arena, &compose, &ask);
     if (ctx->config->options.json)
         put_json(&out, &faults);
     else

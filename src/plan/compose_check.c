@@ -17,7 +17,7 @@
 struct checking {
     struct arena *arena;
     const struct compose *compose;
-    const struct catalog *catalog;
+    const struct compose_check_ask *ask;
     VEC(struct compose_fault) faults;
 };
 
@@ -220,7 +220,7 @@ static void mended_tags(struct checking *c, const struct compose_service *s)
     for (size_t w = 0; s->words[w] != NULL; w++) {
         const char *word = s->words[w];
         bool mended = false;
-        const struct catalog_model *model = catalog_model(c->catalog, str_from(word), &mended);
+        const struct catalog_model *model = catalog_model(c->ask->catalog, str_from(word), &mended);
 
         if (model != NULL && mended)
             tell(c, compose_line(c->compose, s->command_line, word), "no-such-model",
@@ -230,13 +230,40 @@ static void mended_tags(struct checking *c, const struct compose_service *s)
     for (size_t i = 0; i < s->environment_count; i++) {
         bool mended = false;
         const struct catalog_model *model =
-            catalog_model(c->catalog, s->environment[i].value, &mended);
+            catalog_model(c->ask->catalog, s->environment[i].value, &mended);
 
         if (model != NULL && mended)
             tell(c, s->environment[i].line, "no-such-model",
                  str_format(c->arena, "write %s", model->ref), "%s: there is no model %s",
                  shown(c, s->name), shown(c, s->environment[i].value));
     }
+}
+
+/* The model that vLLM is started with; NULL: none is named, or a path that nobody can plan. */
+static const char *model_of(const struct compose_service *s)
+{
+    const char *model = compose_flag(s, "--model");
+
+    for (size_t i = 0; model == NULL && s->words[i] != NULL; i++) {
+        if (strcmp(s->words[i], "serve") == 0)
+            model = s->words[i + 1];
+    }
+    return model == NULL || model[0] == '-' || model[0] == '/' ? NULL : model;
+}
+
+static void does_not_fit(struct checking *c, const struct compose_service *s)
+{
+    const char *model = is_vllm(s) ? model_of(s) : NULL;
+    const char *mend = NULL;
+    const char *why;
+
+    if (model == NULL || c->ask->fit == NULL)
+        return;
+    why = c->ask->fit(c->ask->ctx, &mend, s, model);
+    if (why != NULL)
+        tell(c, compose_line(c->compose, s->command_line, model), "does-not-fit",
+             mend != NULL ? mend : "hostler plan shows what would", "%s: %s", shown(c, s->name),
+             why);
 }
 
 /* ---- the faults of several together ---- */
@@ -351,13 +378,13 @@ static int by_line(const void *x, const void *y)
 }
 
 void compose_check(struct compose_faults *out, struct arena *a, const struct compose *compose,
-                   const struct catalog *catalog)
+                   const struct compose_check_ask *ask)
 {
     static void (*const of_service[])(struct checking *, const struct compose_service *) = {
         ignored_devices, no_device, which_devices, comment_in_command, shared_memory,
-        context_length,  hf_home,   ollama_client, mended_tags,
+        context_length,  hf_home,   ollama_client, mended_tags,        does_not_fit,
     };
-    struct checking c = {.arena = a, .compose = compose, .catalog = catalog};
+    struct checking c = {.arena = a, .compose = compose, .ask = ask};
 
     for (size_t i = 0; i < compose->count; i++) {
         for (size_t k = 0; k < sizeof(of_service) / sizeof(of_service[0]); k++)

@@ -23,7 +23,20 @@ struct compose_faults {
     size_t count;
 };
 
+/*
+ * Whether a model runs as a service would start it. NULL: it does, or nobody can tell; else why it
+ * does not, and *ret_mend what would help.
+ */
+typedef const char *compose_fit(void *ctx, const char **ret_mend,
+                                const struct compose_service *service, const char *model);
+
+struct compose_check_ask {
+    const struct catalog *catalog;
+    compose_fit *fit; /* NULL: nobody plans */
+    void *ctx;
+};
+
 void compose_check(struct compose_faults *out, struct arena *a, const struct compose *compose,
-                   const struct catalog *catalog);
+                   const struct compose_check_ask *ask);
 
 #endif

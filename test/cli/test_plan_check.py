@@ -124,6 +124,24 @@ def test_shares_that_fit_on_one_gpu_are_no_fault(check):
                  f"\n    {half}\n") == ""
 
 
+MISTRAL = "mistralai/Mistral-7B-Instruct-v0.2"
+
+
+@pytest.mark.parametrize("card, command, said", [
+    ("T4", f'["--model", "{MISTRAL}", "--max-model-len", "4096"]',
+     "FILE:3: does-not-fit: vllm: mistral-7b-instruct does not run here: the weights and the working memory alone are 1.4 GiB "
+     "more than the budget of 13.4 GiB\n  mend: it would with --dtype fp8\n"),
+    ("RTX 4060 Ti", f"--model {MISTRAL} --gpu-memory-utilization 0.7", "more than the budget of 10.9 GiB"),
+    ("RTX 4090", f"--model {MISTRAL} --gpu-memory-utilization 0.9", None),
+    ("RTX 4060", "--model TheBloke/Mistral-7B-Instruct-v0.2-GPTQ", None),
+    ("RTX 4060", "--model /models/vllm/x", None),
+])
+def test_with_gpus_named_a_model_that_does_not_run_on_them_is_a_fault(card, command, said, check):
+    found = check(service(f"command: {command}"), "--offline", "--gpu", card)
+    assert said in found if said else found == ""
+    assert check(service(f"command: {command}")) == ""
+
+
 @pytest.mark.parametrize("words", [["gpu-worker"], ["vllm", "--tp", "2"], ["all", "ocr"]], ids=" ".join)
 def test_what_hostler_writes_has_no_fault(words, check, hostler, volume):
     text = hostler("plan", "--format", "compose", "--gpu", "2xRTX 4090", "--volume", volume, *words).stdout

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         return 0;
     }
-    compose_check(&faults, &a, &compose, catalog_builtin());
+    compose_check(&faults, &a, &compose, &(struct compose_check_ask){.catalog = catalog_builtin()});
     for (size_t i = 0; i < faults.count; i++) {
         if (faults.at[i].line == 0 || (i > 0 && faults.at[i - 1].line > faults.at[i].line))
             abort();
