@@ -4,7 +4,7 @@ A row of CASES is a question and what is to be seen in the answer. GPUs are name
 total); what is expected is a path into the JSON and a value, of which a number may be 1 off.
 """
 import json
-import pathlib
+import re
 
 import jsonschema
 import pytest
@@ -308,6 +308,14 @@ def test_the_table_draws_who_takes_what_and_explains_each_line(hostler, volume):
 def test_a_type_needs_no_volume_and_no_network(hostler, tmp_path):
     got = hostler("plan", "gpu-worker", "--offline", "--gpu", "RTX 4090", "--volume", tmp_path / "none")
     assert got.rc == 0, got.stderr
+
+
+def test_the_case_by_hand_is_what_the_program_says(plan):
+    text = (ROOT / "doc" / "memory-model.md").read_text().split("## One case by hand")[1]
+    item = plan("24GB", MISTRAL)["items"][0]
+    sums = {round(float(number.replace(",", ""))) for number in re.findall(r"[\d,]+\.\d\d", text)}
+    assert {item["need_mib"], item["slack_mib"], item["budget_mib"], item["activation_mib"], item["graphs_mib"]} <= sums
+    assert f"{item['kv_tokens']:,} tokens" in text
 
 
 # ------------------------------------------------------------------ the fleet
