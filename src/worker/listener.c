@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mem/arena.h"
@@ -32,6 +33,7 @@ int listener_new(struct listener **out, const struct listener_options *options, 
     struct arena arena = {0};
     struct listener *l = arena_new(&arena, struct listener);
     int ends[2] = {-1, -1}, copy[2] = {-1, -1};
+    struct stat st;
 
     *l = (struct listener){
         .options = *options, .in = -1, .child = -1, .copy_in = -1, .copy_out = -1};
@@ -48,6 +50,8 @@ int listener_new(struct listener **out, const struct listener_options *options, 
     l->child = ends[1];
     l->copy_out = copy[0];
     l->copy_in = copy[1];
+    /* A splice moves the place in a file without its lock: two writers would meet there. */
+    l->no_splice = fstat(options->stream, &st) == 0 && S_ISREG(st.st_mode);
     l->arena = arena;
     *out = l;
     return 0;
