@@ -24,7 +24,10 @@ struct write_variable {
 const struct write_variable *write_environment(const struct write_ask *ask,
                                                const struct plan_placed *placed);
 
-/* "gpu-worker-ollama": small letters, figures and dashes, at most 50: good for all of them. */
+/*
+ * "gpu-worker-ollama": small letters, figures and dashes, at most 50: good for all of them. No two
+ * items of a plan have the same.
+ */
 const char *write_name(const struct write_ask *ask, const struct plan_placed *placed);
 
 /*
@@ -33,9 +36,18 @@ const char *write_name(const struct write_ask *ask, const struct plan_placed *pl
  */
 const size_t *write_order(const struct write_ask *ask, size_t *ret_count);
 
-/* The one before it in that order that shares a GPU with it; NULL: none. */
-const struct plan_placed *write_after(const struct write_ask *ask,
-                                      const struct plan_placed *placed);
+/*
+ * Those that have to answer before it is started: of each of its GPUs the one before it in that
+ * order. Ends with NULL.
+ */
+const struct plan_placed *const *write_after(const struct write_ask *ask,
+                                             const struct plan_placed *placed);
+
+/*
+ * It runs in a container that the forms know: not a small server, nor vLLM on the CPU, for which
+ * its image is not built.
+ */
+bool write_in_container(const struct plan_placed *placed);
 
 /* "GPU-5c3f...", the i-th of its GPUs. */
 const char *write_gpu(const struct write_ask *ask, const struct plan_placed *placed, size_t i);
@@ -44,13 +56,19 @@ const char *write_gpu(const struct write_ask *ask, const struct plan_placed *pla
 void write_comment(struct buf *out, const struct write_ask *ask, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* Comments on what has no place in this form: items that do not run, small servers. */
+/* Comments on what has no place in this form: items that do not run, or in no container. */
 void write_left_out(struct buf *out, const struct write_ask *ask);
+
+/* Of a fleet's plan a comment that says which host it is for. */
+void write_host(struct buf *out, const struct write_ask *ask, const struct plan_placed *placed);
 
 /* In single quotes, for a shell. */
 void write_shell(struct buf *out, const char *text);
 
-/* ["a", "b"] with JSON's quotes, which are YAML's too. */
+/* In double quotes, for YAML 1.1 and 1.2. JSON's quotes do not do: YAML refuses some characters. */
+void write_yaml(struct buf *out, const char *text);
+
+/* ["a", "b"] in such quotes. */
 void write_list(struct buf *out, const char *const *words);
 
 #endif

@@ -1,5 +1,4 @@
 /* The plan as a compose file: device_ids, list form, every setting written out. */
-#include "json/json.h"
 #include "plan/write_args.h"
 
 static void put_environment(struct buf *out, const struct write_ask *ask,
@@ -10,7 +9,7 @@ static void put_environment(struct buf *out, const struct write_ask *ask,
     buf_addz(out, "    environment:\n");
     for (; v->name != NULL; v++) {
         buf_addf(out, "      %s: ", v->name);
-        json_put_str(out, str_from(v->value));
+        write_yaml(out, v->value);
         buf_addc(out, '\n');
     }
 }
@@ -44,7 +43,7 @@ static void put_health(struct buf *out, const struct plan_placed *placed)
 static void put_service(struct buf *out, const struct write_ask *ask,
                         const struct plan_placed *placed)
 {
-    const struct plan_placed *after = write_after(ask, placed);
+    const struct plan_placed *const *after = write_after(ask, placed);
     bool vllm = placed->item->engine == MEMORY_VLLM;
 
     buf_addf(out, "  %s:\n    image: %s\n", write_name(ask, placed),
@@ -55,16 +54,16 @@ static void put_service(struct buf *out, const struct write_ask *ask,
         buf_addc(out, '\n');
     }
     put_environment(out, ask, placed);
-    buf_addz(out, "    volumes:\n      - ");
-    json_put_str(out, str_from(str_format(ask->arena, "%s:" WRITE_MOUNT, ask->volume)));
-    buf_addc(out, '\n');
+    buf_addz(out, "    volumes:\n      - type: bind\n        source: ");
+    write_yaml(out, ask->volume);
+    buf_addz(out, "\n        target: " WRITE_MOUNT "\n");
     if (placed->gpu_count > 1)
         buf_addz(out, "    ipc: host\n");
     put_devices(out, ask, placed);
     put_health(out, placed);
-    if (after != NULL)
-        buf_addf(out, "    depends_on:\n      %s:\n        condition: service_healthy\n",
-                 write_name(ask, after));
+    buf_addz(out, *after != NULL ? "    depends_on:\n" : "");
+    for (; *after != NULL; after++)
+        buf_addf(out, "      %s:\n        condition: service_healthy\n", write_name(ask, *after));
 }
 
 /* compose puts variables in for each $ that is not doubled. */
@@ -88,9 +87,10 @@ void plan_write_compose(struct buf *out, const struct write_ask *ask)
     for (size_t i = 0; i < count; i++) {
         const struct plan_placed *placed = &ask->plan->placed[order[i]];
 
-        if (placed->item->engine == MEMORY_SERVER)
+        if (!write_in_container(placed))
             continue;
         buf_addz(out, put++ == 0 ? "\n" : "");
+        write_host(out, ask, placed);
         put_service(&service, ask, placed);
         put_literal(out, buf_str(&service));
         buf_truncate(&service, 0);

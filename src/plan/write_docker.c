@@ -1,19 +1,43 @@
 /* The plan as docker run lines, in the order in which they are to be given. */
 #include "plan/write_args.h"
 
+/* docker reads some values as a line of CSV: in quotes what has commas or quotes in it. */
+static void put_csv(struct buf *out, const char *text)
+{
+    buf_addc(out, '"');
+    for (; *text != '\0'; text++) {
+        buf_addc(out, *text);
+        if (*text == '"')
+            buf_addc(out, '"');
+    }
+    buf_addc(out, '"');
+}
+
 static void put_gpus(struct buf *out, const struct write_ask *ask, const struct plan_placed *placed)
 {
     struct buf list = buf_new(ask->arena, PLACE_TP_MAX * (GPU_TEXT + 1) + 16);
+    struct buf value = buf_new(ask->arena, 2 * list.limit + 2);
 
     if (placed->gpu_count == 0)
         return;
-    /* docker reads the value as CSV: more than one device needs quotes of its own. */
-    buf_addz(&list, "\"device=");
+    buf_addz(&list, "device=");
     for (size_t i = 0; i < placed->gpu_count; i++)
         buf_addf(&list, "%s%s", i > 0 ? "," : "", write_gpu(ask, placed, i));
-    buf_addc(&list, '"');
+    put_csv(&value, list.ptr);
     buf_addz(out, " --gpus ");
-    write_shell(out, list.ptr);
+    write_shell(out, value.ptr);
+}
+
+/* A colon in the path would be taken for the end of it by the shorter -v. */
+static void put_volume(struct buf *out, const struct write_ask *ask)
+{
+    struct buf value = buf_new(ask->arena, PLAN_TEXT_MAX);
+
+    buf_addz(&value, "type=bind,");
+    put_csv(&value, str_format(ask->arena, "source=%s", ask->volume));
+    buf_addz(&value, ",target=" WRITE_MOUNT);
+    buf_addz(out, " --mount ");
+    write_shell(out, value.ptr);
 }
 
 static void put_common(struct buf *out, const struct write_ask *ask,
@@ -25,8 +49,7 @@ static void put_common(struct buf *out, const struct write_ask *ask,
     put_gpus(out, ask, placed);
     if (placed->gpu_count > 1)
         buf_addz(out, " --ipc host");
-    buf_addz(out, " -v ");
-    write_shell(out, str_format(ask->arena, "%s:" WRITE_MOUNT, ask->volume));
+    put_volume(out, ask);
     for (; v->name != NULL; v++) {
         buf_addz(out, " -e ");
         write_shell(out, str_format(ask->arena, "%s=%s", v->name, v->value));
@@ -35,12 +58,11 @@ static void put_common(struct buf *out, const struct write_ask *ask,
 
 static void put_item(struct buf *out, const struct write_ask *ask, const struct plan_placed *placed)
 {
-    const struct plan_placed *after = write_after(ask, placed);
-
-    if (placed->item->engine == MEMORY_SERVER)
+    if (!write_in_container(placed))
         return;
-    if (after != NULL)
-        write_comment(out, ask, "only when %s answers: they share a GPU", write_name(ask, after));
+    write_host(out, ask, placed);
+    for (const struct plan_placed *const *after = write_after(ask, placed); *after != NULL; after++)
+        write_comment(out, ask, "only when %s answers: they share a GPU", write_name(ask, *after));
     put_common(out, ask, placed);
     if (placed->item->engine == MEMORY_OLLAMA) {
         buf_addz(out, " " WRITE_OLLAMA_IMAGE "\n");

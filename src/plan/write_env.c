@@ -67,7 +67,8 @@ static void put_vllm(struct buf *out, const struct write_ask *ask, const char *p
     const char *const *words = write_vllm_args(ask, placed);
 
     plan_put_share(&share, placed->fit.utilization);
-    put(out, prefix, "GPU_MEMORY_UTILIZATION", share.ptr);
+    if (placed->fit.utilization != 0)
+        put(out, prefix, "GPU_MEMORY_UTILIZATION", share.ptr);
     put_number(out, ask, prefix, "MAX_MODEL_LEN", s->context);
     put_number(out, ask, prefix, "TENSOR_PARALLEL_SIZE", s->tp > 1 ? s->tp : 1);
     put_number(out, ask, prefix, "MAX_NUM_SEQS", s->seqs);
@@ -84,6 +85,7 @@ static void put_item(struct buf *out, const struct write_ask *ask, const struct 
     const char *prefix = prefix_of(ask, placed);
 
     write_comment(out, ask, "%s: %s", placed->item->name, fit_verdict_name(placed->verdict));
+    write_host(out, ask, placed);
     put(out, prefix, "MODEL", placed->model->ref);
     put_gpus(out, ask, prefix, placed);
     if (placed->item->engine == MEMORY_VLLM) {
@@ -91,8 +93,10 @@ static void put_item(struct buf *out, const struct write_ask *ask, const struct 
     } else if (placed->item->engine == MEMORY_OLLAMA) {
         const struct write_variable *v = write_environment(ask, placed);
 
-        for (; v->name != NULL; v++)
-            put(out, prefix, v->name + strlen("OLLAMA_"), v->value);
+        for (; v->name != NULL; v++) {
+            if (str_starts(str_from(v->name), STR("OLLAMA_")))
+                put(out, prefix, v->name + strlen("OLLAMA_"), v->value);
+        }
     }
 }
 

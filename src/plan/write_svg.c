@@ -1,35 +1,69 @@
 /* The plan as a picture: each GPU a bar of who takes what. No scripts, nothing from elsewhere. */
 #include "plan/reasons.h"
 #include "plan/write_args.h"
+#include "report/escape.h"
+#include "text/utf8.h"
 
 #define BAR_WIDTH ((uint64_t)600)
 #define LEFT      180
 #define ROW       34
 #define LEGEND    22
 
+/* Characters that have room beside a bar, and below it; more stands in the title alone. */
+#define NAME_CELLS   ((size_t)21)
+#define LEGEND_CELLS ((size_t)90)
+
 static const char *const colours[] = {"#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#edc948",
                                       "#76b7b2", "#ff9da7", "#9c755f", "#e15759", "#86bcb6"};
 #define COLOURS (sizeof(colours) / sizeof(colours[0]))
 
-static void put_text(struct buf *out, const char *text)
+/* Two characters are valid UTF-8 and no XML. */
+static bool is_xml(uint32_t c)
 {
-    for (; *text != '\0'; text++) {
-        switch (*text) {
+    return c != 0xfffe && c != 0xffff;
+}
+
+/* At most so many characters of it; true if that was all. */
+static bool put_text(struct buf *out, const struct write_ask *ask, const char *text, size_t most)
+{
+    struct buf shown = buf_new(ask->arena, 4096);
+    struct str s;
+
+    escape_text(&shown, str_from(text));
+    for (s = buf_str(&shown); s.len > 0 && most > 0; most--) {
+        uint32_t c = 0;
+        size_t len = utf8_next(&c, s);
+
+        if (len == 0) /* the limit of the text cut a character */
+            break;
+        switch (c) {
         case '<': buf_addz(out, "&lt;"); break;
         case '>': buf_addz(out, "&gt;"); break;
         case '&': buf_addz(out, "&amp;"); break;
         case '"': buf_addz(out, "&quot;"); break;
-        default: buf_addc(out, (unsigned char)*text < 0x20 ? ' ' : *text);
+        default: buf_add(out, is_xml(c) ? (struct str){s.ptr, len} : STR("?"));
         }
+        s.ptr += len;
+        s.len -= len;
     }
+    return s.len == 0;
 }
 
-static void put_part(struct buf *out, uint64_t x, uint64_t width, size_t y, const char *fill,
-                     const char *title)
+/* What fill alone is. */
+struct paint {
+    const char *colour;
+    const char *opacity;
+};
+
+static void put_part(struct buf *out, const struct write_ask *ask, uint64_t x, uint64_t width,
+                     size_t y, struct paint paint, const char *title)
 {
-    buf_addf(out, "<rect x=\"%llu\" y=\"%zu\" width=\"%llu\" height=\"22\" fill=\"%s\"><title>",
-             (unsigned long long)(LEFT + x), y, (unsigned long long)width, fill);
-    put_text(out, title);
+    buf_addf(out,
+             "<rect x=\"%llu\" y=\"%zu\" width=\"%llu\" height=\"22\" fill=\"%s\" "
+             "fill-opacity=\"%s\"><title>",
+             (unsigned long long)(LEFT + x), y, (unsigned long long)width, paint.colour,
+             paint.opacity);
+    (void)put_text(out, ask, title, SIZE_MAX);
     buf_addz(out, "</title></rect>\n");
 }
 
@@ -43,18 +77,25 @@ static const char *said(const struct write_ask *ask, const char *who, uint64_t b
     return str_format(ask->arena, "%s: %s", who, reasons_size(ask->arena, bytes));
 }
 
-static void put_bar(struct buf *out, const struct write_ask *ask, size_t gpu, size_t y)
+static void put_label(struct buf *out, const struct write_ask *ask, int x, size_t y,
+                      const char *text, size_t cells)
+{
+    buf_addf(out, "<text x=\"%d\" y=\"%zu\">", x, y);
+    if (!put_text(out, ask, text, cells)) {
+        buf_addz(out, "…<title>");
+        (void)put_text(out, ask, text, SIZE_MAX);
+        buf_addz(out, "</title>");
+    }
+    buf_addz(out, "</text>\n");
+}
+
+/* What each item takes, from *x on; *sum are the bytes up to there. */
+static void put_items(struct buf *out, const struct write_ask *ask, size_t gpu, size_t y,
+                      uint64_t *x, uint64_t *sum)
 {
     const struct plan *plan = ask->plan;
-    const struct plan_gpu *at = &plan->ask->gpus[gpu];
-    uint64_t total = at->gpu->cuda_total_mib * MEMORY_MIB;
-    uint64_t room = at->gpu->free_mib * MEMORY_MIB + at->managed;
-    uint64_t sum = total > room ? total - room : 0;
-    uint64_t x = wide(sum, total);
+    uint64_t total = plan->ask->gpus[gpu].gpu->cuda_total_mib * MEMORY_MIB;
 
-    put_part(out, 0, BAR_WIDTH, y, "#8884", said(ask, "in all", total));
-    if (x > 0)
-        put_part(out, 0, x, y, "#888", said(ask, "held by others", sum));
     for (size_t i = 0; i < plan->ask->item_count; i++) {
         const struct plan_placed *placed = &plan->placed[i];
 
@@ -63,33 +104,50 @@ static void put_bar(struct buf *out, const struct write_ask *ask, size_t gpu, si
 
             if (placed->gpus[k] != gpu)
                 continue;
-            sum += placed->taken;
-            end = wide(sum, total);
+            *sum += placed->taken;
+            end = wide(*sum, total);
             end = end < BAR_WIDTH ? end : BAR_WIDTH;
-            put_part(out, x, end - x, y, colours[i % COLOURS],
+            put_part(out, ask, *x, end - *x, y, (struct paint){colours[i % COLOURS], "1"},
                      said(ask, placed->item->name, placed->taken));
-            x = end;
+            *x = end;
         }
     }
 }
 
-static void put_label(struct buf *out, int x, size_t y, const char *text)
+static void put_bar(struct buf *out, const struct write_ask *ask, size_t gpu, size_t y)
 {
-    buf_addf(out, "<text x=\"%d\" y=\"%zu\">", x, y);
-    put_text(out, text);
-    buf_addz(out, "</text>\n");
+    const struct plan_gpu *at = &ask->plan->ask->gpus[gpu];
+    uint64_t total = at->gpu->cuda_total_mib * MEMORY_MIB;
+    uint64_t room = at->gpu->free_mib * MEMORY_MIB + at->managed;
+    uint64_t sum = total > room ? total - room : 0;
+    uint64_t x = wide(sum, total);
+
+    put_part(out, ask, 0, BAR_WIDTH, y, (struct paint){"#888", "0.25"}, said(ask, "in all", total));
+    if (at->gpu->state != GPU_OK) {
+        put_label(out, ask, LEFT + 8, y + 16,
+                  str_format(ask->arena, "is %s", gpu_state_name(at->gpu->state)), LEGEND_CELLS);
+        return;
+    }
+    if (x > 0)
+        put_part(out, ask, 0, x, y, (struct paint){"#888", "1"}, said(ask, "held by others", sum));
+    put_items(out, ask, gpu, y, &x, &sum);
+    if (x < BAR_WIDTH)
+        put_part(out, ask, x, BAR_WIDTH - x, y, (struct paint){"#888", "0"},
+                 said(ask, "free", total > sum ? total - sum : 0));
 }
 
+/* Without a GPU the square is empty. */
 static void put_legend(struct buf *out, const struct write_ask *ask, size_t i, size_t y)
 {
     const struct plan_placed *placed = &ask->plan->placed[i];
 
-    buf_addf(out, "<rect x=\"10\" y=\"%zu\" width=\"12\" height=\"12\" fill=\"%s\"/>\n", y,
-             placed->gpu_count > 0 ? colours[i % COLOURS] : "none");
-    put_label(out, 30, y + 11,
-              str_format(ask->arena, "%s: %s, %s", placed->item->name,
-                         fit_verdict_name(placed->verdict),
-                         reasons_size(ask->arena, plan_need(placed))));
+    buf_addf(out,
+             "<rect x=\"10\" y=\"%zu\" width=\"12\" height=\"12\" fill=\"%s\" stroke=\"#888\"/>\n",
+             y, placed->gpu_count > 0 ? colours[i % COLOURS] : "none");
+    put_label(out, ask, 30, y + 11,
+              str_format(ask->arena, "%s, %s: %s", fit_verdict_name(placed->verdict),
+                         reasons_size(ask->arena, plan_need(placed)), placed->item->name),
+              LEGEND_CELLS);
 }
 
 void plan_write_svg(struct buf *out, const struct write_ask *ask)
@@ -103,7 +161,7 @@ void plan_write_svg(struct buf *out, const struct write_ask *ask)
              "<style>text{fill:#222}@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>\n",
              (unsigned long long)(LEFT + BAR_WIDTH + 10), height);
     for (size_t i = 0; i < of->gpu_count; i++) {
-        put_label(out, 10, i * ROW + 26, plan_gpu_name(ask->arena, &of->gpus[i]));
+        put_label(out, ask, 10, i * ROW + 26, plan_gpu_name(ask->arena, &of->gpus[i]), NAME_CELLS);
         put_bar(out, ask, i, i * ROW + 10);
     }
     for (size_t i = 0; i < of->item_count; i++)
