@@ -11,6 +11,7 @@
 #include "sys/fd.h"
 #include "text/num.h"
 #include "worker/read_budget.h"
+#include "worker/words.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -68,35 +69,19 @@ static void set_most(struct catalog_choice *choice, const struct catalog_worker 
     }
 }
 
-/* N of "--tensor-parallel-size N", "-tp=N"; 1 if it is not said, or not in figures. */
-static uint64_t tensor_parallel(char *const *command)
+/* N of "--tensor-parallel-size N", "-tp=N"; 0 if it is not said, or not in figures. */
+static uint64_t tensor_parallel(const char *const *command)
 {
-    static const char *const names[] = {"--tensor-parallel-size", "-tp"};
-    uint64_t n = 1;
+    uint64_t n = words_number(command, "--tensor-parallel-size");
 
-    for (; *command != NULL; command++) {
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-            size_t len = strlen(names[i]);
-            const char *value = NULL;
-            struct err ignored;
-
-            if (strncmp(*command, names[i], len) != 0)
-                continue;
-            if ((*command)[len] == '=')
-                value = *command + len + 1;
-            else if ((*command)[len] == '\0')
-                value = command[1];
-            if (value == NULL || num_parse_u64(&n, str_from(value), UINT32_MAX, &ignored) < 0)
-                n = 1;
-        }
-    }
-    return n;
+    return n != 0 ? n : words_number(command, "-tp");
 }
 
 static void look_at_shm(struct report *report, const struct catalog_worker *type,
                         char *const *command)
 {
-    uint64_t n = strcmp(type->engine, "vllm") == 0 ? tensor_parallel(command) : 1;
+    uint64_t n =
+        strcmp(type->engine, "vllm") == 0 ? tensor_parallel((const char *const *)command) : 1;
     struct statvfs shm;
     char size[NUM_TEXT];
 

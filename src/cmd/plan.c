@@ -65,7 +65,7 @@ static struct plan_wish wish_of(const struct config_options *o)
         .context = o->context,
         .seqs = o->max_num_seqs,
         .batch_tokens = o->max_num_batched_tokens,
-        .utilization = (uint32_t)o->utilization,
+        .utilization = o->utilization,
         .tp = (uint32_t)o->tp,
         .eager = o->eager,
         .kv_fp8 = is_word(o->kv_cache_dtype, "fp8"),

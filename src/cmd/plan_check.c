@@ -5,7 +5,7 @@
 #include "plan/lookup.h"
 #include "sys/file.h"
 #include "text/buf.h"
-#include "text/num.h"
+#include "worker/words.h"
 
 #define TEXT_MAX ((size_t)4 << 20)
 
@@ -38,32 +38,6 @@ struct planning {
     const struct plan_ask *gpus;
 };
 
-static uint64_t number_of(const struct compose_service *service, const char *flag)
-{
-    const char *value = compose_flag(service, flag);
-    uint64_t n;
-    struct err ignored;
-
-    return value != NULL && num_parse_u64(&n, str_from(value), UINT32_MAX, &ignored) == 0 ? n : 0;
-}
-
-/* "0.9" as 900; 0 for what is none. */
-static uint32_t share_of(const struct compose_service *service)
-{
-    const char *value = compose_flag(service, "--gpu-memory-utilization");
-    struct str rest = str_from(value != NULL ? value : "");
-    struct str whole;
-    uint64_t n;
-    struct err ignored;
-
-    if (!str_cut(&rest, '.', &whole) || rest.len == 0 || rest.len > 3 ||
-        num_parse_u64(&n, rest, 999, &ignored) < 0)
-        return 0;
-    for (; rest.len < 3; rest.len++)
-        n *= 10;
-    return (uint32_t)n;
-}
-
 /* Fits compose_fit; ctx is a struct planning. What cannot be planned is no fault of the file. */
 static const char *fit(void *ctx, const char **ret_mend, const struct compose_service *service,
                        const char *model)
@@ -88,11 +62,11 @@ static const char *fit(void *ctx, const char **ret_mend, const struct compose_se
     ask.item_count = items.count;
     ask.reserve = UINT64_MAX;
     ask.wish = (struct plan_wish){
-        .context = number_of(service, "--max-model-len"),
-        .seqs = number_of(service, "--max-num-seqs"),
-        .batch_tokens = number_of(service, "--max-num-batched-tokens"),
-        .utilization = share_of(service),
-        .tp = (uint32_t)number_of(service, "--tensor-parallel-size"),
+        .context = words_number(service->words, "--max-model-len"),
+        .seqs = words_number(service->words, "--max-num-seqs"),
+        .batch_tokens = words_number(service->words, "--max-num-batched-tokens"),
+        .utilization = compose_share(service),
+        .tp = (uint32_t)words_number(service->words, "--tensor-parallel-size"),
     };
     if (plan_make(&plan, a, &ask, &err) < 0 || plan.works)
         return NULL;

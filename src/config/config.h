@@ -80,9 +80,9 @@ struct config_options {
     const char *learn; /* run; NULL: auto */
     const char *learn_from;
     const char *check, *format, *engine, *kv_cache_dtype, *dtype;
-    uint64_t context, utilization, tp, max_num_seqs,
-        max_num_batched_tokens; /* share: thousandths */
-    uint64_t reserve;           /* bytes; UINT64_MAX: not said */
+    uint32_t utilization; /* thousandths */
+    uint64_t context, tp, max_num_seqs, max_num_batched_tokens;
+    uint64_t reserve; /* bytes; UINT64_MAX: not said */
     bool eager, explain, spread, no_variants, fleet;
     /* coordinator; NULL texts: not named */
     const char *listen, *data_dir, *registry, *token_file, *make_token, *tls_cert, *tls_key;

@@ -107,27 +107,6 @@ static int parse_one_of(const char **out, struct arena *a, struct str value, con
     return 0;
 }
 
-/* "0.92", "1", ".9": more than nothing, at most all, three figures after the point. */
-static int parse_share(uint64_t *out, struct str value, struct err *err)
-{
-    struct str rest = value;
-    struct str whole;
-    uint64_t n = 0, thousandths = 0;
-    struct err bad;
-
-    (void)str_cut(&rest, '.', &whole);
-    if ((whole.len > 0 && num_parse_u64(&n, whole, 1, &bad) < 0) || rest.len > 3 ||
-        (rest.len > 0 && num_parse_u64(&thousandths, rest, 999, &bad) < 0))
-        n = 2;
-    for (size_t i = rest.len; i < 3; i++)
-        thousandths *= 10;
-    if (n > 1 || n * 1000 + thousandths == 0 || n * 1000 + thousandths > 1000)
-        return err_set(err, ERR_USAGE,
-                       "\"%.40s\": not a share of the GPU between 0.001 and 1, as 0.92", value.ptr);
-    *out = n * 1000 + thousandths;
-    return 0;
-}
-
 static int parse_progress(enum report_progress_mode *out, struct str value, struct err *err)
 {
     unsigned at;
@@ -220,7 +199,7 @@ static int set_value(void *field, struct arena *a, const struct option_info *inf
     case OPTION_LIST: return set_list(field, a, value, !place->command_line, place->append, err);
     case OPTION_WORDS: return set_list(field, a, value, true, place->append, err);
     case OPTION_ONE_OF: return parse_one_of(field, a, value, info->argument, err);
-    case OPTION_SHARE: return parse_share(field, value, err);
+    case OPTION_SHARE: return num_parse_share(field, value, err);
     case OPTION_PROGRESS: return parse_progress(field, value, err);
     case OPTION_VIA: return parse_via(field, value, err);
     case OPTION_READ_AHEAD: return parse_read_ahead(field, value, err);

@@ -98,7 +98,7 @@ static int take_scalar(struct yaml_node **out, struct parsing *p, const yaml_eve
                        struct err *err)
 {
     struct str value = {(const char *)e->data.scalar.value, e->data.scalar.length};
-    struct yaml_node *node;
+    struct yaml_node *node = NULL;
 
     if (refuse_decoration(p, e, e->data.scalar.anchor, e->data.scalar.tag, err) < 0 ||
         new_node(&node, p, e, YAML_TEXT, err) < 0)
@@ -171,7 +171,7 @@ static int attach(struct tree *t, const struct parsing *p, struct yaml_node *nod
 static int open_collection(struct tree *t, struct parsing *p, const yaml_event_t *e,
                            enum yaml_kind kind, struct err *err)
 {
-    struct yaml_node *node;
+    struct yaml_node *node = NULL;
 
     if (t->depth == YAML_DEPTH_MAX)
         return refuse(p, e->start_mark, "too many levels", err);

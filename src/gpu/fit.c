@@ -297,10 +297,20 @@ void fit_vllm_defaults(struct memory_settings *settings, const char *gpu_name, u
     settings->seqs = mig ? 64 : large ? 1024 : 256;
 }
 
+int fit_rank(enum fit_verdict verdict)
+{
+    static const int ranks[FIT_VERDICTS] = {
+        [FIT_REFUSED] = 0, [FIT_NO] = 1,    [FIT_NOSTART] = 2, [FIT_PARTIAL] = 3,
+        [FIT_CPU] = 4,     [FIT_TIGHT] = 5, [FIT_FIT] = 6,
+    };
+
+    assert(verdict < FIT_VERDICTS);
+    return ranks[verdict];
+}
+
 bool fit_runs(enum fit_verdict verdict)
 {
-    return verdict == FIT_FIT || verdict == FIT_TIGHT || verdict == FIT_PARTIAL ||
-           verdict == FIT_CPU;
+    return fit_rank(verdict) >= fit_rank(FIT_PARTIAL);
 }
 
 const char *fit_verdict_name(enum fit_verdict verdict)

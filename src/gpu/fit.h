@@ -90,6 +90,9 @@ uint64_t fit_budget(uint64_t total, uint32_t utilization);
 void fit_vllm_defaults(struct memory_settings *settings, const char *gpu_name, uint64_t total,
                        bool mig);
 
+/* From worst to best: refused, no, nostart, partial, cpu, tight, fit. */
+int fit_rank(enum fit_verdict verdict);
+
 /* Runs at all, if not well: fit, tight, partial, cpu. */
 bool fit_runs(enum fit_verdict verdict);
 

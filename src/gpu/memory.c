@@ -268,19 +268,37 @@ uint64_t memory_tokens(const struct memory_need *need, const struct memory_setti
     return cache_bytes / mul(BLOCK, need->kv_token) * BLOCK;
 }
 
+/* What a partly loaded model takes before its first layer, and with each. */
+static void of_layers(uint64_t *ret_aside, uint64_t *ret_each, const struct memory_need *need,
+                      const struct model_facts *facts)
+{
+    uint64_t layers = facts->shape.layers;
+
+    *ret_aside = add(add(need->part[MEMORY_PROJECTOR], need->part[MEMORY_MARGIN]),
+                     add(need->part[MEMORY_CONTEXT], need->part[MEMORY_ACTIVATION]));
+    *ret_each = layers == 0 ? 0 : add(facts->layer_bytes, need->part[MEMORY_KV] / layers);
+}
+
 uint64_t memory_layers(const struct memory_need *need, const struct model_facts *facts,
                        uint64_t free_bytes)
 {
-    uint64_t layers = facts->shape.layers;
-    uint64_t aside = add(add(need->part[MEMORY_PROJECTOR], need->part[MEMORY_MARGIN]),
-                         add(need->part[MEMORY_CONTEXT], need->part[MEMORY_ACTIVATION]));
-    uint64_t each = layers == 0 ? 0 : add(facts->layer_bytes, need->part[MEMORY_KV] / layers);
+    uint64_t aside, each;
 
+    of_layers(&aside, &each, need, facts);
     if (free_bytes >= need->whole)
-        return layers;
+        return facts->shape.layers;
     if (free_bytes <= aside || each == 0)
         return 0;
-    return smaller((free_bytes - aside) / each, layers);
+    return smaller((free_bytes - aside) / each, facts->shape.layers);
+}
+
+uint64_t memory_of_layers(const struct memory_need *need, const struct model_facts *facts,
+                          uint64_t layers)
+{
+    uint64_t aside, each;
+
+    of_layers(&aside, &each, need, facts);
+    return add(aside, mul(each, layers));
 }
 
 uint64_t memory_mib(uint64_t bytes)

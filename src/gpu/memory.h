@@ -97,6 +97,10 @@ uint64_t memory_tokens(const struct memory_need *need, const struct memory_setti
 uint64_t memory_layers(const struct memory_need *need, const struct model_facts *facts,
                        uint64_t free_bytes);
 
+/* The other way round: bytes that must be free for so many of the layers, fewer than all. */
+uint64_t memory_of_layers(const struct memory_need *need, const struct model_facts *facts,
+                          uint64_t layers);
+
 /* CUDA graphs that vLLM captures for so many sequences, of both kinds together. */
 uint64_t memory_captures(uint64_t seqs);
 

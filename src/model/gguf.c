@@ -5,6 +5,7 @@
 #include "model/gguf_keys.h"
 #include "model/gguf_scan.h"
 #include "text/num.h"
+#include "text/seen.h"
 
 #define KEY_MAX                   ((uint64_t)64 << 10)
 #define NAME_MAX_LEN              ((uint64_t)64) /* llama.cpp: less than that */
@@ -30,8 +31,7 @@ static const struct {
 struct head {
     struct gguf_scan scan;
     struct gguf_keys keys;
-    uint64_t *seen; /* hashes of names; 0: free */
-    size_t slots;
+    struct seen seen; /* names of keys, then of tensors */
     uint64_t *blocks; /* bytes of each blk.N */
     struct model_facts facts;
     uint64_t offset; /* where the next tensor begins */
@@ -42,33 +42,12 @@ static const char *shown(struct head *h, struct str text)
     return str_printable(h->scan.arena, text, SHOWN);
 }
 
-/* False if it was there already. */
-static bool see(struct head *h, struct str name)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    size_t slot;
-
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (unsigned char)name.ptr[i]) * UINT64_C(1099511628211);
-    hash ^= hash >> 29;
-    hash += hash == 0;
-    for (slot = hash & (h->slots - 1); h->seen[slot] != 0; slot = (slot + 1) & (h->slots - 1)) {
-        if (h->seen[slot] == hash)
-            return false;
-    }
-    h->seen[slot] = hash;
-    return true;
-}
-
 /* Never for more names than the head can hold, whatever it claims. */
 static void make_room(struct head *h, uint64_t names, uint64_t least)
 {
     uint64_t most = (uint64_t)(h->scan.end - h->scan.start) / least + 1;
 
-    names = names < most ? names : most;
-    for (h->slots = 64; h->slots < names * 2;)
-        h->slots *= 2;
-    h->seen = arena_array(h->scan.arena, uint64_t, h->slots);
+    h->seen = seen_new(h->scan.arena, (size_t)(names < most ? names : most));
 }
 
 /* ---- keys ---- */
@@ -84,7 +63,7 @@ static enum gguf_step read_key(struct head *h)
         return r;
     if (key.len == 0)
         return gguf_bad(&h->scan, "a key without a name");
-    if (!see(h, key))
+    if (!seen_add(&h->seen, key))
         return gguf_bad(&h->scan, "the key %s is there twice", shown(h, key));
     r = gguf_value(&h->scan, &value);
     if (r != GGUF_OK)
@@ -173,7 +152,7 @@ static enum gguf_step read_tensor(struct head *h)
     struct str name;
     enum gguf_step r = gguf_string(&h->scan, &name, NAME_MAX_LEN - 1);
 
-    if (r == GGUF_OK && !see(h, name))
+    if (r == GGUF_OK && !seen_add(&h->seen, name))
         return gguf_bad(&h->scan, "tensor %s is there twice", shown(h, name));
     if (r == GGUF_OK)
         r = dims(h, name, &elements[0], &elements[1]);
@@ -269,6 +248,8 @@ static void put_shape(struct head *h, struct arena *a)
     struct model_shape *shape = &h->facts.shape;
     const struct gguf_keys *k = &h->keys;
     uint64_t head = k->heads != 0 ? k->hidden / k->heads : 0;
+    /* Older files of such models keep whole heads: llama.cpp goes by these two keys. */
+    bool latent = k->latent != 0 && k->mla_k != 0 && k->mla_v != 0;
 
     *shape = (struct model_shape){
         .layers = k->layers,
@@ -281,10 +262,10 @@ static void put_shape(struct head *h, struct arena *a)
         .vocab = k->vocab,
         .context = k->context,
         .rotary = k->rotary != 0 ? k->rotary : head,
-        .cache = k->latent != 0                        ? FACTS_CACHE_LATENT
+        .cache = latent                                ? FACTS_CACHE_LATENT
                  : is_encoder(k, h->keys.architecture) ? FACTS_CACHE_NONE
                                                        : FACTS_CACHE_ATTENTION,
-        .latent = k->latent != 0 ? k->latent + k->rotary : 0,
+        .latent = latent ? k->latent + k->rotary : 0,
         .experts = k->experts,
         .guessed = k->layers == 0 || k->heads == 0 || k->hidden == 0,
     };

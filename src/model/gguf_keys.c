@@ -14,6 +14,8 @@ static const struct {
     {".attention.head_count", offsetof(struct gguf_keys, heads)},
     {".attention.key_length", offsetof(struct gguf_keys, head_k)},
     {".attention.value_length", offsetof(struct gguf_keys, head_v)},
+    {".attention.key_length_mla", offsetof(struct gguf_keys, mla_k)},
+    {".attention.value_length_mla", offsetof(struct gguf_keys, mla_v)},
     {".attention.sliding_window", offsetof(struct gguf_keys, window)},
     {".attention.kv_lora_rank", offsetof(struct gguf_keys, latent)},
     {".rope.dimension_count", offsetof(struct gguf_keys, rotary)},
@@ -37,8 +39,6 @@ static void keep_number(struct gguf_keys *keys, struct str key, const struct ggu
     if (str_ends(key, STR(".attention.head_count_kv"))) {
         keys->kv_heads = value->number;
         keys->kv_least = value->least;
-    } else if (str_ends(key, STR(".pooling_type"))) {
-        keys->pooling = true;
     } else if (str_ends(key, STR(".attention.causal"))) {
         keys->causal_said = true;
         keys->causal = value->number != 0;

@@ -8,8 +8,9 @@
 struct gguf_keys {
     struct str architecture, licence;
     uint64_t alignment, layers, hidden, intermediate, context, heads, kv_heads, kv_least, head_k,
-        head_v, window, latent, rotary, experts, experts_used, vocab, image, patch, vision_heads;
-    bool pooling, causal_said, causal, tokens;
+        head_v, mla_k, mla_v, window, latent, rotary, experts, experts_used, vocab, image, patch,
+        vision_heads;
+    bool causal_said, causal, tokens;
 };
 
 /* Keeps the value of a key that is of use; numbers below FACTS_NUMBER alone. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/seen.h"
 #include "text/utf8.h"
 
 #define NAME_MAX_BYTES ((size_t)4096)
@@ -14,11 +15,9 @@ static const struct {
     const char *name;
     uint64_t bits;
 } types[] = {
-    {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"BOOL", 8},    {"U8", 8},
-    {"I8", 8},          {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
-    {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
-    {"I32", 32},        {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},
-    {"I64", 64},        {"U64", 64},
+#define DTYPE(name, bits) {name, bits},
+#include "model/safetensors.def"
+#undef DTYPE
 };
 
 struct extent {
@@ -41,8 +40,7 @@ struct scan {
     struct model_facts facts;
     struct extent *extents;
     size_t count;
-    uint64_t *names; /* hashes, open addressing; 0: free */
-    size_t slots;
+    struct seen names;
 };
 
 int safetensors_size(uint64_t *ret_bytes, struct str first, uint64_t file_bytes, const char *what,
@@ -245,30 +243,13 @@ static int check_size(struct scan *s, const struct tensor *t)
     return 0;
 }
 
-static uint64_t hash(struct str name)
-{
-    uint64_t h = UINT64_C(14695981039346656037);
-
-    for (size_t i = 0; i < name.len; i++)
-        h = (h ^ (unsigned char)name.ptr[i]) * UINT64_C(1099511628211);
-    h ^= h >> 29;
-    return h == 0 ? 1 : h;
-}
-
 static int check_name(struct scan *s, struct str name)
 {
-    uint64_t h = hash(name);
-    size_t slot = (size_t)(h * UINT64_C(0x9e3779b97f4a7c15)) & (s->slots - 1);
-
     if (name.len > NAME_MAX_BYTES)
         return err_set(s->err, ERR_LIMIT, "%s: the name of a tensor has %zu bytes, more than %zu",
                        s->what, name.len, NAME_MAX_BYTES);
-    for (; s->names[slot] != 0; slot = (slot + 1) & (s->slots - 1)) {
-        if (s->names[slot] == h)
-            return err_set(s->err, ERR_LIMIT, "%s: tensor %s is there twice", s->what,
-                           shown(s, name));
-    }
-    s->names[slot] = h;
+    if (!seen_add(&s->names, name))
+        return err_set(s->err, ERR_LIMIT, "%s: tensor %s is there twice", s->what, shown(s, name));
     return 0;
 }
 
@@ -351,9 +332,7 @@ static void make_room(struct scan *s, size_t len)
 
     if (most > SAFETENSORS_TENSORS_MAX)
         most = SAFETENSORS_TENSORS_MAX;
-    for (s->slots = 16; s->slots < most * 2;)
-        s->slots *= 2;
-    s->names = arena_array(s->arena, uint64_t, s->slots);
+    s->names = seen_new(s->arena, most);
     s->extents = arena_array(s->arena, struct extent, most + 1);
 }
 

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gpu/fit.h"
 #include "text/num.h"
 #include "text/vec.h"
+#include "worker/words.h"
 
 #define TEXT_BYTES  700
 #define GPUS        64  /* that a service can claim by number */
@@ -66,15 +68,9 @@ static bool has_device(const struct compose_service *s)
 
 static uint64_t tensor_parallel(const struct compose_service *s)
 {
-    const char *value = compose_flag(s, "--tensor-parallel-size");
-    uint64_t n;
-    struct err ignored;
+    uint64_t n = words_number(s->words, "--tensor-parallel-size");
 
-    if (value == NULL)
-        value = compose_flag(s, "-tp");
-    if (value == NULL || num_parse_u64(&n, str_from(value), GPUS, &ignored) < 0)
-        return 1;
-    return n;
+    return n != 0 ? n : words_number(s->words, "-tp");
 }
 
 /* ---- the faults of one service ---- */
@@ -180,7 +176,7 @@ static void hf_home(struct checking *c, const struct compose_service *s)
 {
     static const char *const homes[] = {"HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE",
                                         "TRANSFORMERS_CACHE"};
-    bool found = compose_flag(s, "--download-dir") != NULL;
+    bool found = words_value(s->words, "--download-dir") != NULL;
 
     for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
         found |= compose_variable(s, homes[i]) != NULL;
@@ -215,34 +211,31 @@ static void ollama_client(struct checking *c, const struct compose_service *s)
          shown(c, s->name));
 }
 
+/* A spelling of a model that never existed. */
+static void no_such_model(struct checking *c, const struct compose_service *s, struct str text,
+                          size_t line)
+{
+    bool mended = false;
+    const struct catalog_model *model = catalog_model(c->ask->catalog, text, &mended);
+
+    if (model != NULL && mended)
+        tell(c, line, "no-such-model", str_format(c->arena, "write %s", model->ref),
+             "%s: there is no model %s", shown(c, s->name), shown(c, text));
+}
+
 static void mended_tags(struct checking *c, const struct compose_service *s)
 {
-    for (size_t w = 0; s->words[w] != NULL; w++) {
-        const char *word = s->words[w];
-        bool mended = false;
-        const struct catalog_model *model = catalog_model(c->ask->catalog, str_from(word), &mended);
-
-        if (model != NULL && mended)
-            tell(c, compose_line(c->compose, s->command_line, word), "no-such-model",
-                 str_format(c->arena, "write %s", model->ref), "%s: there is no model %s",
-                 shown(c, s->name), shown(c, str_from(word)));
-    }
-    for (size_t i = 0; i < s->environment_count; i++) {
-        bool mended = false;
-        const struct catalog_model *model =
-            catalog_model(c->ask->catalog, s->environment[i].value, &mended);
-
-        if (model != NULL && mended)
-            tell(c, s->environment[i].line, "no-such-model",
-                 str_format(c->arena, "write %s", model->ref), "%s: there is no model %s",
-                 shown(c, s->name), shown(c, s->environment[i].value));
-    }
+    for (size_t w = 0; s->words[w] != NULL; w++)
+        no_such_model(c, s, str_from(s->words[w]),
+                      compose_line(c->compose, s->command_line, s->words[w]));
+    for (size_t i = 0; i < s->environment_count; i++)
+        no_such_model(c, s, s->environment[i].value, s->environment[i].line);
 }
 
 /* The model that vLLM is started with; NULL: none is named, or a path that nobody can plan. */
 static const char *model_of(const struct compose_service *s)
 {
-    const char *model = compose_flag(s, "--model");
+    const char *model = words_value(s->words, "--model");
 
     for (size_t i = 0; model == NULL && s->words[i] != NULL; i++) {
         if (strcmp(s->words[i], "serve") == 0)
@@ -300,22 +293,13 @@ static uint64_t claimed(const struct compose_service *s)
 }
 
 /* Thousandths of each GPU that it takes at once; 0: as much as it happens to need. */
-static uint64_t share_of(const struct compose_service *s)
+static uint32_t share_of(const struct compose_service *s)
 {
-    const char *value = compose_flag(s, "--gpu-memory-utilization");
-    struct str rest = str_from(value != NULL ? value : "");
-    uint64_t n, thousandths = 0;
-    struct str whole;
-    struct err ignored;
+    uint32_t named = compose_share(s);
 
     if (!is_vllm(s))
         return 0;
-    if (!str_cut(&rest, '.', &whole) || rest.len == 0 || rest.len > 3 ||
-        num_parse_u64(&n, rest, 999, &ignored) < 0)
-        return SHARE;
-    for (thousandths = n; rest.len < 3; rest.len++)
-        thousandths *= 10;
-    return thousandths;
+    return named != 0 ? named : FIT_UTILIZATION;
 }
 
 /* Of all GPUs that somebody claims the first that two want. */
@@ -328,7 +312,7 @@ static void double_booked(struct checking *c)
         for (size_t k = 0; k < c->compose->count; k++) {
             const struct compose_service *other = &c->compose->services[k];
             uint64_t both = all & claimed(other);
-            uint64_t sum = share_of(one) + share_of(other);
+            uint32_t sum = share_of(one) + share_of(other);
 
             if (i == k || both == 0 || share_of(one) < share_of(other) ||
                 (share_of(one) == share_of(other) && i > k))
@@ -337,9 +321,9 @@ static void double_booked(struct checking *c)
                 continue;
             tell(c, other->line, "double-booked",
                  "give each a GPU of its own, or each a share: hostler plan reckons them",
-                 "%s: GPU %d is taken by %s already, of which vLLM has %llu %% at its start",
+                 "%s: GPU %d is taken by %s already, of which vLLM has %u %% at its start",
                  shown(c, other->name), __builtin_ctzll(both), shown(c, one->name),
-                 (unsigned long long)(share_of(one) / 10));
+                 share_of(one) / 10);
         }
     }
 }

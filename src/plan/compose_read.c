@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "text/num.h"
 #include "text/vec.h"
 #include "worker/words.h"
 
@@ -196,19 +197,13 @@ const struct compose_pair *compose_variable(const struct compose_service *servic
     return NULL;
 }
 
-const char *compose_flag(const struct compose_service *service, const char *flag)
+uint32_t compose_share(const struct compose_service *service)
 {
-    size_t len = strlen(flag);
+    const char *value = words_value(service->words, "--gpu-memory-utilization");
+    uint32_t share;
+    struct err ignored;
 
-    for (size_t i = 0; service->words[i] != NULL; i++) {
-        const char *word = service->words[i];
-
-        if (strcmp(word, flag) == 0)
-            return service->words[i + 1] != NULL ? service->words[i + 1] : "";
-        if (strncmp(word, flag, len) == 0 && word[len] == '=')
-            return word + len + 1;
-    }
-    return NULL;
+    return value != NULL && num_parse_share(&share, str_from(value), &ignored) == 0 ? share : 0;
 }
 
 size_t compose_line(const struct compose *compose, size_t from, const char *text)

@@ -63,8 +63,8 @@ int compose_read(struct compose *out, struct arena *a, struct str text, const ch
 const struct compose_pair *compose_variable(const struct compose_service *service,
                                             const char *name);
 
-/* The word behind --flag, or behind the = in it; NULL: it is not there. */
-const char *compose_flag(const struct compose_service *service, const char *flag);
+/* --gpu-memory-utilization in thousandths; 0: not said, or none. */
+uint32_t compose_share(const struct compose_service *service);
 
 /* The line, from `from` on, that has the text; `from` if none has. */
 size_t compose_line(const struct compose *compose, size_t from, const char *text);

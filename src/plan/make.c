@@ -2,8 +2,8 @@
 
 #include "plan/options.h"
 #include "plan/reasons.h"
+#include "plan/room.h"
 #include "plan/suggest.h"
-#include "text/num.h"
 
 /* What plan_make() works on. */
 struct work {
@@ -14,144 +14,6 @@ struct work {
     struct plan_way (*ways)[PLACE_OPTIONS_MAX]; /* of each item */
     struct place_item *items;
 };
-
-static bool is_usable(const struct gpu *gpu)
-{
-    return gpu->state == GPU_OK && gpu->compute_mode != GPU_COMPUTE_PROHIBITED &&
-           gpu->cuda_total_mib > 0;
-}
-
-static bool is_alike(const struct plan_gpu *x, const struct plan_gpu *y)
-{
-    const char *hosts[] = {x->host != NULL ? x->host : "", y->host != NULL ? y->host : ""};
-
-    return strcmp(hosts[0], hosts[1]) == 0 && strcmp(x->gpu->name, y->gpu->name) == 0 &&
-           x->gpu->cuda_total_mib == y->gpu->cuda_total_mib &&
-           (x->gpu->mig_parent[0] != '\0') == (y->gpu->mig_parent[0] != '\0');
-}
-
-uint32_t plan_sm(const struct plan_gpu *gpu)
-{
-    struct str minor = str_from(gpu->gpu->sm);
-    struct str major;
-    uint64_t x, y;
-    struct err err;
-
-    if (!str_cut(&minor, '.', &major) || num_parse_u64(&x, major, 99, &err) < 0 ||
-        num_parse_u64(&y, minor, 9, &err) < 0)
-        return 0;
-    return (uint32_t)(x * 10 + y);
-}
-
-/*
- * What may be given away: what is free now, and what workers hold that are planned anew, less a
- * reserve. A single item on its own has no neighbour whose needs could grow.
- */
-static uint64_t capacity_of(const struct plan_ask *ask, const struct plan_gpu *gpu)
-{
-    uint64_t total = gpu->gpu->cuda_total_mib * MEMORY_MIB;
-    uint64_t room = gpu->gpu->free_mib * MEMORY_MIB + gpu->managed;
-    uint64_t reserve = ask->reserve;
-
-    if (!is_usable(gpu->gpu))
-        return 0;
-    if (reserve == UINT64_MAX && ask->item_count == 1)
-        reserve = 0;
-    else if (reserve == UINT64_MAX)
-        reserve = gpu->gpu->display ? PLAN_RESERVE_DISPLAY : PLAN_RESERVE;
-    room = room < total ? room : total;
-    return room > reserve ? room - reserve : 0;
-}
-
-static struct fit_gpu fit_gpu_of(const struct plan_gpu *gpu, uint64_t free_bytes)
-{
-    return (struct fit_gpu){.total = gpu->gpu->cuda_total_mib * MEMORY_MIB,
-                            .free = free_bytes,
-                            .sm = plan_sm(gpu),
-                            .mig = gpu->gpu->mig_parent[0] != '\0'};
-}
-
-/* Classes of those of the allowed GPUs that can be used; their number. */
-static size_t classify(struct plan_class *out, const struct plan_ask *ask, uint64_t allowed)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < ask->gpu_count; i++) {
-        const struct plan_gpu *gpu = &ask->gpus[i];
-        size_t k = 0;
-
-        if (!is_usable(gpu->gpu) || (allowed >> i & 1) == 0)
-            continue;
-        while (k < count && !is_alike(out[k].like, gpu))
-            k++;
-        if (k == count)
-            out[count++] = (struct plan_class){.like = gpu};
-        out[k].gpus |= UINT64_C(1) << i;
-        out[k].count++;
-        if (gpu->capacity > out[k].capacity)
-            out[k].capacity = gpu->capacity;
-        out[k].fit = fit_gpu_of(gpu, out[k].capacity);
-    }
-    return count;
-}
-
-static bool pin_means(const char *pin, const struct gpu *gpu)
-{
-    struct str text = str_from(pin);
-    uint64_t index;
-    struct err err;
-
-    if (num_parse_u64(&index, text, GPU_MAX, &err) == 0)
-        return index == gpu->index && gpu->mig_parent[0] == '\0';
-    return str_starts(str_from(gpu->uuid), text);
-}
-
-static int allow_pins(uint64_t *ret_bits, const struct plan_ask *ask, const struct plan_item *item,
-                      struct err *err)
-{
-    uint64_t bits = 0;
-
-    for (size_t p = 0; item->pins != NULL && item->pins[p] != NULL; p++) {
-        size_t found = 0;
-
-        for (size_t i = 0; i < ask->gpu_count; i++) {
-            if (!pin_means(item->pins[p], ask->gpus[i].gpu))
-                continue;
-            bits |= UINT64_C(1) << i;
-            found++;
-        }
-        if (found == 0) {
-            (void)err_set(err, ERR_USAGE, "--pin %s=%s: no GPU has this UUID or index", item->name,
-                          item->pins[p]);
-            return err_hint(err, "hostler gpus lists them");
-        }
-        if (found > 1)
-            return err_set(err, ERR_USAGE, "--pin %s=%s: %zu GPUs begin so; write more of the UUID",
-                           item->name, item->pins[p], found);
-    }
-    *ret_bits = item->pins != NULL && item->pins[0] != NULL ? bits : UINT64_MAX;
-    return 0;
-}
-
-/* The GPUs that an item may have: those it is pinned to, and no smaller one than its type allows.
- */
-static int allowed_to(uint64_t *ret_bits, const struct plan_ask *ask, const struct plan_item *item,
-                      struct err *err)
-{
-    uint64_t bits;
-
-    if (allow_pins(&bits, ask, item, err) < 0)
-        return -1;
-    for (size_t i = 0; i < ask->gpu_count; i++) {
-        const struct gpu *gpu = ask->gpus[i].gpu;
-        uint64_t mib = gpu->total_mib != 0 ? gpu->total_mib : gpu->cuda_total_mib;
-
-        if (mib * MEMORY_MIB < item->min_gpu_bytes)
-            bits &= ~(UINT64_C(1) << i);
-    }
-    *ret_bits = bits;
-    return 0;
-}
 
 static uint64_t current_of(const struct plan_ask *ask, const struct plan_item *item)
 {
@@ -170,7 +32,7 @@ static struct plan_frame frame_of(struct work *work, uint64_t allowed)
 {
     struct plan_class *classes =
         arena_array(work->arena, struct plan_class, work->ask.gpu_count + 1);
-    size_t count = classify(classes, &work->ask, allowed);
+    size_t count = room_classes(classes, &work->ask, allowed);
 
     return (struct plan_frame){.ask = &work->ask, .classes = classes, .class_count = count};
 }
@@ -183,7 +45,7 @@ static int item_of(struct work *work, size_t i, struct err *err)
     uint64_t allowed;
     size_t count;
 
-    if (allowed_to(&allowed, &work->ask, item, err) < 0)
+    if (room_allowed(&allowed, &work->ask, item, err) < 0)
         return -1;
     frame = frame_of(work, allowed);
     count = options_of(work->ways[i], work->arena, &frame, item);
@@ -209,9 +71,7 @@ static uint32_t class_of(const struct work *work, size_t gpu)
 static uint32_t host_of(const struct plan_ask *ask, size_t gpu)
 {
     for (size_t i = 0; i < gpu; i++) {
-        const char *x = ask->gpus[i].host, *y = ask->gpus[gpu].host;
-
-        if (strcmp(x != NULL ? x : "", y != NULL ? y : "") == 0)
+        if (room_same_host(&ask->gpus[i], &ask->gpus[gpu]))
             return (uint32_t)i;
     }
     return (uint32_t)gpu;
@@ -229,7 +89,7 @@ static struct place_gpu *place_gpus(const struct work *work)
             .capacity_mib = gpu->capacity / MEMORY_MIB,
             .class_id = class_of(work, i),
             .group = host_of(&work->ask, i),
-            .sm = plan_sm(gpu),
+            .sm = room_sm(gpu),
             .exclusive = mig || gpu->gpu->compute_mode == GPU_COMPUTE_EXCLUSIVE_PROCESS ||
                          gpu->gpu->compute_mode == GPU_COMPUTE_EXCLUSIVE_THREAD,
             .no_sets = mig,
@@ -325,7 +185,7 @@ static void finish_placed(struct work *work, struct plan_placed *placed,
         uint64_t left = left_of(work, result, i, placed->gpus[k], &placed->shared);
 
         if (left < least.free)
-            least = fit_gpu_of(gpu, left);
+            least = room_fit(gpu, left);
     }
     placed->left = least.free;
     judge(work, placed, &least);
@@ -333,14 +193,6 @@ static void finish_placed(struct work *work, struct plan_placed *placed,
     for (size_t k = 0; k < placed->gpu_count; k++)
         work->ask.gpus[placed->gpus[k]].given += placed->taken;
     reasons_of_way(work->arena, placed, way, &work->ask);
-}
-
-static int rank(enum fit_verdict verdict)
-{
-    static const int ranks[FIT_VERDICTS] = {[FIT_FIT] = 6,     [FIT_TIGHT] = 5,   [FIT_CPU] = 4,
-                                            [FIT_PARTIAL] = 3, [FIT_NOSTART] = 2, [FIT_NO] = 1};
-
-    return ranks[verdict];
 }
 
 /* Nothing works: it is judged where it comes closest, as if it were alone there. */
@@ -351,7 +203,7 @@ static int finish_unplaced(struct work *work, struct plan_placed *placed, struct
     struct plan_frame frame;
     uint64_t allowed;
 
-    if (allowed_to(&allowed, &work->ask, item, err) < 0)
+    if (room_allowed(&allowed, &work->ask, item, err) < 0)
         return -1;
     frame = frame_of(work, allowed);
     placed->model = item->engine == MEMORY_OLLAMA ? options_heaviest(&frame, item) : item->models;
@@ -364,9 +216,9 @@ static int finish_unplaced(struct work *work, struct plan_placed *placed, struct
         best = *placed;
         best.settings = options_plain(&frame, item, placed->model, on);
         judge(work, &best, &on->fit);
-        if (placed->best_count != 0 &&
-            (rank(best.verdict) < rank(placed->verdict) ||
-             (rank(best.verdict) == rank(placed->verdict) && best.fit.slack <= placed->fit.slack)))
+        if (placed->best_count != 0 && (fit_rank(best.verdict) < fit_rank(placed->verdict) ||
+                                        (fit_rank(best.verdict) == fit_rank(placed->verdict) &&
+                                         best.fit.slack <= placed->fit.slack)))
             continue;
         *placed = best;
         placed->best_gpus = NULL;
@@ -406,11 +258,11 @@ static int begin(struct work *work, struct err *err)
             "them in parts",
             ask->item_count, ask->gpu_count, PLACE_ITEMS_MAX, PLACE_GPUS_MAX);
     for (size_t i = 0; i < ask->gpu_count; i++) {
-        ask->gpus[i].capacity = capacity_of(ask, &ask->gpus[i]);
+        ask->gpus[i].capacity = room_capacity(ask, &ask->gpus[i]);
         ask->gpus[i].given = 0;
     }
     work->classes = arena_array(work->arena, struct plan_class, ask->gpu_count + 1);
-    work->class_count = classify(work->classes, ask, UINT64_MAX);
+    work->class_count = room_classes(work->classes, ask, UINT64_MAX);
     work->ways = arena_alloc(work->arena, ask->item_count + 1, sizeof(*work->ways),
                              _Alignof(struct plan_way));
     work->items = arena_array(work->arena, struct place_item, ask->item_count + 1);

@@ -228,25 +228,20 @@ static void put_ollama(struct ways *ways, const struct plan_model *model,
                            .settings = options_plain(ways->frame, ways->item, model, on),
                            .place = {.tp = 1, .full_context = true, .gpus = on->gpus}};
     struct memory_need need;
-    uint64_t each, aside;
 
     memory_reckon(&need, model->facts, &way.settings);
     way.place.need_mib = mib_up(need.whole);
     way.place.quality = quality_of(&way, 0, 0);
     if (need.whole <= on->capacity)
         (void)put(ways, &way);
-    if (layers == 0)
-        return;
-    each = model->facts->layer_bytes + need.part[MEMORY_KV] / layers;
-    aside = need.part[MEMORY_PROJECTOR] + need.part[MEMORY_MARGIN] + need.part[MEMORY_CONTEXT] +
-            need.part[MEMORY_ACTIVATION];
     way.place.counts_less = true;
-    for (uint64_t quarter = 4; quarter > 0; quarter--) {
+    for (uint64_t quarter = 4; quarter > 0 && layers > 0; quarter--) {
         uint64_t some = quarter == 4 ? layers - 1 : layers * quarter / 4;
+        uint64_t bytes = memory_of_layers(&need, model->facts, some);
 
-        way.place.need_mib = mib_up(aside + each * some);
+        way.place.need_mib = mib_up(bytes);
         way.place.quality = QUALITY_TUNING * (uint32_t)(quarter - 1) / 2 + QUALITY_CONTEXT;
-        if (some > 0 && aside + each * some <= on->capacity)
+        if (some > 0 && bytes <= on->capacity)
             (void)put(ways, &way);
     }
 }

@@ -6,16 +6,7 @@
 #ifndef PLAN_OPTIONS_H
 #define PLAN_OPTIONS_H
 
-#include "plan/plan.h"
-
-/* GPUs of the same model and size on one host. */
-struct plan_class {
-    const struct plan_gpu *like; /* its first */
-    uint64_t gpus;               /* as bits */
-    uint32_t count;              /* of those that the item may have */
-    uint64_t capacity;           /* bytes; of the roomiest */
-    struct fit_gpu fit;          /* free is the capacity */
-};
+#include "plan/room.h"
 
 /* A way, before anybody knows where. */
 struct plan_way {

@@ -160,9 +160,6 @@ const char *plan_gpu_name(struct arena *a, const struct plan_gpu *gpu);
 /* How two GPUs are joined; GPU_LINK_SYS, the worst, where nothing is told. */
 enum gpu_link_kind plan_link(const struct plan_gpu *x, const struct plan_gpu *y);
 
-/* "8.9" as 89; 0 for what is no such number, as AMD's targets. */
-uint32_t plan_sm(const struct plan_gpu *gpu);
-
 /* Bytes that the item needs on each GPU, as it is shown: of vLLM inside its budget. */
 uint64_t plan_need(const struct plan_placed *placed);
 

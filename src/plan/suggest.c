@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "plan/reasons.h"
+#include "plan/room.h"
 
 #define CONTEXT_LEAST ((uint64_t)512) /* a shorter one is no use */
 
@@ -25,14 +26,6 @@ static const struct {
     {"32 GB", 32117}, {"48 GB", 45468}, {"80 GB", 81008}, {"141 GB", 143150},
 };
 
-static int rank(enum fit_verdict verdict)
-{
-    static const int ranks[FIT_VERDICTS] = {
-        [FIT_FIT] = 5, [FIT_TIGHT] = 4, [FIT_PARTIAL] = 3, [FIT_CPU] = 3};
-
-    return ranks[verdict];
-}
-
 static void judge(struct fit *out, const struct trial *t, const struct model_facts *facts,
                   const struct memory_settings *settings, const struct fit_gpu *gpu)
 {
@@ -51,7 +44,7 @@ static bool offer(struct trial *t, const char *change, const struct fit *fit)
     struct plan_placed *placed = t->placed;
     bool vllm = placed->item->engine == MEMORY_VLLM;
 
-    if (rank(fit->verdict) <= rank(placed->verdict) ||
+    if (!fit_runs(fit->verdict) || fit_rank(fit->verdict) <= fit_rank(placed->verdict) ||
         placed->suggestion_count >= PLAN_SUGGESTIONS_MAX)
         return false;
     placed->suggestions[placed->suggestion_count++] = (struct plan_suggestion){
@@ -248,20 +241,16 @@ static void try_ending(struct trial *t)
                     &fit);
 }
 
+/* The roomiest of those where it is, or comes closest. */
 static struct fit_gpu best_gpu(const struct plan_placed *placed, const struct plan_ask *ask)
 {
     const struct plan_gpu *gpu = &ask->gpus[placed->best_gpus[0]];
-    struct fit_gpu fit = {.free = gpu->capacity};
 
     for (size_t i = 1; i < placed->best_count; i++) {
         if (ask->gpus[placed->best_gpus[i]].capacity > gpu->capacity)
             gpu = &ask->gpus[placed->best_gpus[i]];
     }
-    fit.free = gpu->capacity;
-    fit.total = gpu->gpu->cuda_total_mib * MEMORY_MIB;
-    fit.mig = gpu->gpu->mig_parent[0] != '\0';
-    fit.sm = plan_sm(gpu);
-    return fit;
+    return room_fit(gpu, gpu->capacity);
 }
 
 void suggest(struct arena *a, struct plan_placed *placed, const struct plan_ask *ask)

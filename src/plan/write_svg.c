@@ -1,5 +1,6 @@
 /* The plan as a picture: each GPU a bar of who takes what. No scripts, nothing from elsewhere. */
 #include "plan/reasons.h"
+#include "plan/room.h"
 #include "plan/write_args.h"
 #include "report/escape.h"
 #include "text/utf8.h"
@@ -118,8 +119,7 @@ static void put_bar(struct buf *out, const struct write_ask *ask, size_t gpu, si
 {
     const struct plan_gpu *at = &ask->plan->ask->gpus[gpu];
     uint64_t total = at->gpu->cuda_total_mib * MEMORY_MIB;
-    uint64_t room = at->gpu->free_mib * MEMORY_MIB + at->managed;
-    uint64_t sum = total > room ? total - room : 0;
+    uint64_t sum = room_held(at);
     uint64_t x = wide(sum, total);
 
     put_part(out, ask, 0, BAR_WIDTH, y, (struct paint){"#888", "0.25"}, said(ask, "in all", total));

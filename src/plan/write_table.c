@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "plan/reasons.h"
+#include "plan/room.h"
 #include "plan/write.h"
 #include "report/escape.h"
 
@@ -31,8 +32,7 @@ static void put_bar(struct buf *out, const struct write_ask *ask, size_t gpu, si
     const struct plan *plan = ask->plan;
     const struct plan_gpu *at = &plan->ask->gpus[gpu];
     uint64_t total = at->gpu->cuda_total_mib * MEMORY_MIB;
-    uint64_t free_bytes = at->gpu->free_mib * MEMORY_MIB + at->managed;
-    uint64_t held = total > free_bytes ? total - free_bytes : 0;
+    uint64_t held = room_held(at);
     uint64_t done = 0;
     size_t put = 0;
 

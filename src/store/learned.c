@@ -12,11 +12,8 @@
 
 static const char *path_of(struct arena *a, const char *model)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-
-    for (const char *c = model; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
-    return sealed_path(a, FOLDER, str_format(a, "model-%016llx", (unsigned long long)hash));
+    return sealed_path(
+        a, FOLDER, str_format(a, "model-%016llx", (unsigned long long)str_hash(str_from(model))));
 }
 
 static bool word(char *out, size_t size, struct arena *a, struct str *line)

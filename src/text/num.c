@@ -190,6 +190,26 @@ int num_parse_bool(bool *out, struct str s, struct err *err)
     return bad(err, s, "not one of true, false, yes, no, on, off, 1, 0");
 }
 
+int num_parse_share(uint32_t *ret_thousandths, struct str s, struct err *err)
+{
+    struct str rest = s;
+    uint64_t whole = 0, part = 0;
+    struct str head;
+    struct err ignored;
+
+    (void)str_cut(&rest, '.', &head);
+    if ((head.len > 0 && num_parse_u64(&whole, head, 1, &ignored) < 0) || rest.len > 3 ||
+        (rest.len > 0 && num_parse_u64(&part, rest, 999, &ignored) < 0))
+        whole = 2;
+    for (size_t i = rest.len; i < 3; i++)
+        part *= 10;
+    part += whole * 1000;
+    if (part == 0 || part > 1000)
+        return bad(err, s, "not a share between 0.001 and 1, as 0.92");
+    *ret_thousandths = (uint32_t)part;
+    return 0;
+}
+
 /* n / divisor to the nearest, halves up; nothing overflows for divisors below 2^63. */
 static uint64_t divide(uint64_t n, uint64_t divisor)
 {

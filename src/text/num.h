@@ -22,6 +22,8 @@ int num_parse_size(uint64_t *ret_bytes, struct str s, struct err *err) MUST_CHEC
 int num_parse_duration(uint64_t *ret_ms, struct str s, struct err *err) MUST_CHECK;
 /* true false yes no on off 1 0, any case. */
 int num_parse_bool(bool *out, struct str s, struct err *err) MUST_CHECK;
+/* "0.92", ".9", "1": a part of a whole, more than nothing, in at most three figures. */
+int num_parse_share(uint32_t *ret_thousandths, struct str s, struct err *err) MUST_CHECK;
 
 #define NUM_TEXT ((size_t)32)
 

@@ -153,3 +153,12 @@ char *str_printable(struct arena *a, struct str s, size_t limit)
         memcpy(end, "...", sizeof("..."));
     return out;
 }
+
+uint64_t str_hash(struct str s)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (size_t i = 0; i < s.len; i++)
+        hash = (hash ^ (unsigned char)s.ptr[i]) * UINT64_C(1099511628211);
+    return hash;
+}

@@ -9,8 +9,8 @@
 #include "json/json.h"
 #include "store/learned.h"
 #include "sys/fd.h"
-#include "text/num.h"
 #include "worker/model_path.h"
+#include "worker/words.h"
 
 #define GPUS_MAX   ((size_t)4 << 20)
 #define FILE_MOST  ((uint64_t)64 << 20) /* of a log file that are read */
@@ -109,52 +109,13 @@ void hearing_prepare(struct hearing *h, struct supervised *cmd)
 
 void hearing_begin(struct hearing *h, const struct supervised *cmd)
 {
-    struct err err = {0};
-
-    if (h->listener == NULL)
-        return;
-    if (cmd->pid > 0 && listener_begin(h->listener, &err) < 0)
-        report_note(h->report, REPORT_WARN, "not_heard", NULL, "%s", err.msg);
-    else if (cmd->pid == 0)
+    if (h->listener != NULL && cmd->pid > 0)
+        listener_begin(h->listener);
+    else
         listener_end(&h->listener);
 }
 
 /* ---- what is kept ---- */
-
-/* The value behind --flag, or behind the = in it; 0: it is not said, or no number. */
-static uint64_t number_of(char *const *argv, const char *flag)
-{
-    size_t len = strlen(flag);
-    uint64_t n;
-    struct err ignored;
-
-    for (; *argv != NULL; argv++) {
-        const char *value = NULL;
-
-        if (strcmp(*argv, flag) == 0)
-            value = argv[1];
-        else if (strncmp(*argv, flag, len) == 0 && (*argv)[len] == '=')
-            value = *argv + len + 1;
-        if (value != NULL && num_parse_u64(&n, str_from(value), UINT32_MAX, &ignored) == 0)
-            return n;
-    }
-    return 0;
-}
-
-static bool says(char *const *argv, const char *flag, const char *value)
-{
-    size_t len = strlen(flag);
-
-    for (; *argv != NULL; argv++) {
-        if (strcmp(*argv, flag) == 0 &&
-            (value == NULL || (argv[1] != NULL && strncmp(argv[1], value, strlen(value)) == 0)))
-            return true;
-        if (value != NULL && strncmp(*argv, flag, len) == 0 && (*argv)[len] == '=' &&
-            strncmp(*argv + len + 1, value, strlen(value)) == 0)
-            return true;
-    }
-    return false;
-}
 
 /* The one model of GPU that all have which can be used; false: they differ, or nobody looked. */
 static bool gpu_of(char out[static LEARNED_WORD], struct str gpus)
@@ -196,18 +157,24 @@ static const struct catalog_want *served(const struct hearing *h)
     return found;
 }
 
+/* "fp8", "fp8_e5m2". */
+static bool is_fp8(const char *value)
+{
+    return value != NULL && strncmp(value, "fp8", 3) == 0;
+}
+
 static struct learned learned_of(const struct hearing *h, struct arena *a,
-                                 const struct catalog_want *want, char *const *argv)
+                                 const struct catalog_want *want, const char *const *argv)
 {
     const char *revision = model_revision(a, h->config, want);
     struct learned one = {
         .engine = "vllm",
-        .tp = number_of(argv, "--tensor-parallel-size"),
-        .seqs = number_of(argv, "--max-num-seqs"),
-        .batch_tokens = number_of(argv, "--max-num-batched-tokens"),
-        .eager = says(argv, "--enforce-eager", NULL),
-        .kv_fp8 = says(argv, "--kv-cache-dtype", "fp8"),
-        .weights_fp8 = says(argv, "--quantization", "fp8"),
+        .tp = words_number(argv, "--tensor-parallel-size"),
+        .seqs = words_number(argv, "--max-num-seqs"),
+        .batch_tokens = words_number(argv, "--max-num-batched-tokens"),
+        .eager = words_have(argv, "--enforce-eager"),
+        .kv_fp8 = is_fp8(words_value(argv, "--kv-cache-dtype")),
+        .weights_fp8 = is_fp8(words_value(argv, "--quantization")),
         .weights = h->log.figures.weights,
         .working = engine_working(&h->log.figures),
     };
@@ -229,7 +196,7 @@ static void keep(struct hearing *h, const struct supervised *cmd)
 
     if (strcmp(h->type->engine, "vllm") != 0 || want == NULL || h->log.figures.weights == 0)
         return;
-    one = learned_of(h, &a, want, cmd->argv);
+    one = learned_of(h, &a, want, (const char *const *)cmd->argv);
     if (!gpu_of(one.gpu, h->gpus) ||
         volume_open(&volume, &a, h->config->volume_path, false, &err) < 0)
         return;

@@ -22,45 +22,11 @@ struct listener {
     int copy_in, copy_out; /* the pipe for a second look */
     int wake;              /* eventfd: the child has ended */
     pthread_t thread;
-    bool begun;
+    bool running;
     bool no_splice; /* our stream cannot take it */
     atomic_bool deaf, ending;
     char buf[CHUNK];
 };
-
-int listener_new(struct listener **out, const struct listener_options *options, struct err *err)
-{
-    struct arena arena = {0};
-    struct listener *l = arena_new(&arena, struct listener);
-    int ends[2] = {-1, -1}, copy[2] = {-1, -1};
-    struct stat st;
-
-    *l = (struct listener){
-        .options = *options, .in = -1, .child = -1, .copy_in = -1, .copy_out = -1};
-    l->wake = eventfd(0, EFD_CLOEXEC);
-    if (l->wake < 0 || pipe2(ends, O_CLOEXEC) < 0 || pipe2(copy, O_CLOEXEC) < 0) {
-        (void)err_sys(err, ERR_USAGE, "no pipe to hear the engine's log by");
-        fd_close(&l->wake);
-        fd_close(&ends[0]);
-        fd_close(&ends[1]);
-        arena_free(&arena);
-        return -1;
-    }
-    l->in = ends[0];
-    l->child = ends[1];
-    l->copy_out = copy[0];
-    l->copy_in = copy[1];
-    /* A splice moves the place in a file without its lock: two writers would meet there. */
-    l->no_splice = fstat(options->stream, &st) == 0 && S_ISREG(st.st_mode);
-    l->arena = arena;
-    *out = l;
-    return 0;
-}
-
-int listener_fd(const struct listener *l)
-{
-    return l->child;
-}
 
 /* True once our stream takes bytes; false: it does not, and the end has come. */
 static bool await_room(struct listener *l)
@@ -189,25 +155,6 @@ static void *run(void *ctx)
     return NULL;
 }
 
-int listener_begin(struct listener *l, struct err *err)
-{
-    int r;
-
-    fd_close(&l->child);
-    r = pthread_create(&l->thread, NULL, run, l);
-    if (r != 0) {
-        errno = r;
-        return err_sys(err, ERR_USAGE, "no thread to hear the engine's log by");
-    }
-    l->begun = true;
-    return 0;
-}
-
-void listener_deaf(struct listener *l)
-{
-    atomic_store(&l->deaf, true);
-}
-
 void listener_end(struct listener **listener)
 {
     struct listener *l = *listener;
@@ -215,7 +162,7 @@ void listener_end(struct listener **listener)
 
     if (l == NULL)
         return;
-    if (l->begun) {
+    if (l->running) {
         uint64_t one = 1;
         ssize_t written;
 
@@ -232,4 +179,65 @@ void listener_end(struct listener **listener)
     arena = l->arena;
     *listener = NULL;
     arena_free(&arena);
+}
+
+static int open_ends(struct listener *l, struct err *err)
+{
+    int ends[2], copy[2];
+
+    l->wake = eventfd(0, EFD_CLOEXEC);
+    if (l->wake < 0 || pipe2(ends, O_CLOEXEC) < 0)
+        return err_sys(err, ERR_USAGE, "no pipe to hear the engine's log by");
+    l->in = ends[0];
+    l->child = ends[1];
+    if (pipe2(copy, O_CLOEXEC) < 0)
+        return err_sys(err, ERR_USAGE, "no pipe to hear the engine's log by");
+    l->copy_out = copy[0];
+    l->copy_in = copy[1];
+    return 0;
+}
+
+int listener_new(struct listener **out, const struct listener_options *options, struct err *err)
+{
+    struct arena arena = {0};
+    struct listener *l = arena_new(&arena, struct listener);
+    struct stat st;
+    int r;
+
+    *l = (struct listener){.arena = arena,
+                           .options = *options,
+                           .in = -1,
+                           .child = -1,
+                           .copy_in = -1,
+                           .copy_out = -1,
+                           .wake = -1};
+    /* A splice moves the place in a file without its lock: two writers would meet there. */
+    l->no_splice = fstat(options->stream, &st) == 0 && S_ISREG(st.st_mode);
+    r = open_ends(l, err);
+    if (r == 0) {
+        errno = pthread_create(&l->thread, NULL, run, l);
+        l->running = errno == 0;
+        r = l->running ? 0 : err_sys(err, ERR_USAGE, "no thread to hear the engine's log by");
+    }
+    if (r < 0) {
+        listener_end(&l);
+        return -1;
+    }
+    *out = l;
+    return 0;
+}
+
+int listener_fd(const struct listener *l)
+{
+    return l->child;
+}
+
+void listener_begin(struct listener *l)
+{
+    fd_close(&l->child);
+}
+
+void listener_deaf(struct listener *l)
+{
+    atomic_store(&l->deaf, true);
 }

@@ -1,9 +1,9 @@
 /*
  * Hears what a child writes to one of its streams, and hands every byte on to ours.
  *
- *     listener_new(&l, options, err)      a pipe
+ *     listener_new(&l, options, err)      a pipe, and a thread of its own that moves the bytes
  *     ... fork: the child gets listener_fd(l) as its stream ...
- *     listener_begin(l)                   a thread of its own moves the bytes from here on
+ *     listener_begin(l)                   the child alone has its end of the pipe from here on
  *     listener_deaf(l)                    the child is ready: bytes are moved and no longer heard
  *     listener_end(&l)                    the child has ended: what it wrote is moved yet
  *
@@ -30,18 +30,19 @@ struct listener_options {
 
 struct listener;
 
+/* ERR_USAGE where there is no pipe or no thread to be had: then the child has our stream itself. */
 int listener_new(struct listener **out, const struct listener_options *options,
                  struct err *err) MUST_CHECK;
 
 /* The end for the child; ours until listener_begin(). */
 int listener_fd(const struct listener *l);
 
-/* The child has its end. Without a thread to be had everything is moved by nobody: ERR_USAGE. */
-int listener_begin(struct listener *l, struct err *err) MUST_CHECK;
+void listener_begin(struct listener *l);
 
 void listener_deaf(struct listener *l);
 
-/* Also where it was never begun. *listener may be NULL, and is afterwards. */
+/* Waits for nobody but our stream, a second at most. Also where it was never begun. *listener may
+ * be NULL, and is afterwards. */
 void listener_end(struct listener **listener);
 
 #endif

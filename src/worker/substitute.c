@@ -233,14 +233,3 @@ bool substitute_has_path(char *const *words)
     }
     return false;
 }
-
-bool substitute_has_word(char *const *words, const char *head)
-{
-    for (; *words != NULL; words++) {
-        size_t len = strlen(head);
-
-        if (strncmp(*words, head, len) == 0 && ((*words)[len] == '\0' || (*words)[len] == '='))
-            return true;
-    }
-    return false;
-}

@@ -46,8 +46,7 @@ struct substitution {
 int substitute(char *const **out, struct arena *a, char *const *words, const struct substitution *s,
                struct err *err) MUST_CHECK;
 
-/* Some word has a `{path:`; some word is head, or begins with head and `=`. */
+/* Some word has a `{path:`. */
 bool substitute_has_path(char *const *words);
-bool substitute_has_word(char *const *words, const char *head);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "text/num.h"
 #include "text/vec.h"
 
 static bool is_blank(char c)
@@ -68,4 +69,46 @@ int words_cut(char *const **out, struct arena *a, const char *text, struct err *
     vec_push(a, &words, NULL);
     *out = words.at;
     return 0;
+}
+
+/* What follows the flag in the word; NULL: it is another word. */
+static const char *behind(const char *word, const char *flag)
+{
+    size_t len = strlen(flag);
+
+    return strncmp(word, flag, len) == 0 && (word[len] == '\0' || word[len] == '=') ? word + len
+                                                                                    : NULL;
+}
+
+const char *words_value(const char *const *words, const char *flag)
+{
+    const char *value = NULL;
+
+    for (; *words != NULL; words++) {
+        const char *rest = behind(*words, flag);
+
+        if (rest != NULL && *rest == '=')
+            value = rest + 1;
+        else if (rest != NULL && words[1] != NULL)
+            value = words[1];
+    }
+    return value;
+}
+
+uint64_t words_number(const char *const *words, const char *flag)
+{
+    const char *value = words_value(words, flag);
+    uint64_t n;
+    struct err ignored;
+
+    return value != NULL && num_parse_u64(&n, str_from(value), UINT32_MAX, &ignored) == 0 ? n : 0;
+}
+
+bool words_have(const char *const *words, const char *flag)
+{
+    for (; *words != NULL; words++) {
+        if (behind(*words, flag) != NULL)
+            return true;
+    }
+    return false;
 }

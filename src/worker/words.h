@@ -6,6 +6,9 @@
 #ifndef WORKER_WORDS_H
 #define WORKER_WORDS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "err/err.h"
 #include "mem/arena.h"
 
@@ -16,5 +19,17 @@
  * closed, or no word at all: ERR_USAGE.
  */
 int words_cut(char *const **out, struct arena *a, const char *text, struct err *err) MUST_CHECK;
+
+/*
+ * Of a command's words: the value of a flag, behind it or behind the = in it; of several the last,
+ * as programs take it; NULL where it is not there. words end with NULL.
+ */
+const char *words_value(const char *const *words, const char *flag);
+
+/* The same as a number; 0 where it is not there, or none. */
+uint64_t words_number(const char *const *words, const char *flag);
+
+/* Some word is flag, or begins with flag and `=`. */
+bool words_have(const char *const *words, const char *flag);
 
 #endif

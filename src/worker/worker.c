@@ -20,6 +20,7 @@
 #include "worker/status.h"
 #include "worker/substitute.h"
 #include "worker/supervise.h"
+#include "worker/words.h"
 
 #define ROUND_MS UINT64_C(1000)
 
@@ -69,7 +70,7 @@ static struct supervised *cmd_of(struct worker *w)
 static void warn_of_path_as_name(struct worker *w)
 {
     if (strcmp(w->o->type->engine, "vllm") != 0 || !substitute_has_path(w->o->command) ||
-        substitute_has_word(w->o->command, "--served-model-name"))
+        words_have((const char *const *)w->o->command, "--served-model-name"))
         return;
     report_note(w->o->report, REPORT_WARN, "no_served_name", NULL,
                 "vllm gets a path and no --served-model-name: its clients must ask for the model "

@@ -274,7 +274,7 @@ def test_cards_are_given_by_name_and_by_size(hostler, volume):
 @pytest.mark.parametrize("words, said", [
     (["--gpu", "L9"], "--gpu L9: neither a size like 24GB nor a card that is known"),
     (["--gpu", "L4", "--gpus-from", "x"], "--gpu and --gpus-from both say which GPUs there are: name one"),
-    (["--gpu", "L4", "--utilization", "92"], '--utilization: "92": not a share of the GPU between 0.001 and 1, as 0.92'),
+    (["--gpu", "L4", "--utilization", "92"], '--utilization: "92": not a share between 0.001 and 1, as 0.92'),
     (["--gpu", "L4", "--engine", "tgi"], '--engine: "tgi": not one of vllm, ollama'),
     (["--gpu", "L4", "--engine", "ollama"],
      "--engine ollama: hf:mistralai/Mistral-7B-Instruct-v0.2 is a model of the Hub, which vLLM serves"),

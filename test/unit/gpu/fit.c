@@ -265,22 +265,28 @@ static void tensor_parallel_goes_by_heads_and_groups_not_by_the_raw_vocabulary(v
     arena_free(&a);
 }
 
-static void a_refusal_says_what_is_missing(void **state)
+static struct fit judged(struct arena *a, struct row row)
 {
-    struct row row = {.model = GPTQ, .total = GB24, .sm = 61, .context = 4096, V};
     struct fit_ask ask = ask_of(&row);
     struct fit_gpu gpu = gpu_of(&row);
+    struct fit fit;
+
+    fit_judge(&fit, a, &ask, &gpu);
+    return fit;
+}
+
+static void a_refusal_says_what_is_missing(void **state)
+{
     struct arena a = {0};
     struct fit fit;
 
     (void)state;
-    fit_judge(&fit, &a, &ask, &gpu);
+    fit = judged(&a, (struct row){.model = GPTQ, .total = GB24, .sm = 61, .context = 4096, V});
     assert_string_equal(fit.code, "compute-capability");
     assert_string_equal(fit.text,
                         "vLLM with gptq weights needs compute capability 7.0, this GPU has 6.1");
-    ask.settings.tp = 2;
-    gpu.mig = true;
-    fit_judge(&fit, &a, &ask, &gpu);
+    fit = judged(
+        &a, (struct row){.model = GPTQ, .total = MIG10, .sm = 90, .context = 4096, .tp = 2, V});
     assert_string_equal(fit.code, "mig");
     arena_free(&a);
 }
@@ -288,18 +294,13 @@ static void a_refusal_says_what_is_missing(void **state)
 static void bfloat16_on_a_card_without_it_is_run_as_half(void **state)
 {
     struct row row = {.model = MISTRAL, .total = GB24, .sm = 75, .context = 4096, V};
-    struct fit_ask ask = ask_of(&row);
-    struct fit_gpu gpu = gpu_of(&row);
     struct arena a = {0};
-    struct fit fit;
 
     (void)state;
-    fit_judge(&fit, &a, &ask, &gpu);
-    assert_true(fit.half);
-    assert_int_equal(fit.verdict, FIT_FIT);
-    gpu.sm = 80;
-    fit_judge(&fit, &a, &ask, &gpu);
-    assert_false(fit.half);
+    assert_true(judged(&a, row).half);
+    assert_int_equal(judged(&a, row).verdict, FIT_FIT);
+    row.sm = 80;
+    assert_false(judged(&a, row).half);
     arena_free(&a);
 }
 

@@ -230,6 +230,33 @@ static void durations_are_printed_with_two_units_at_most(void **state)
         assert_string_equal(num_format_duration(text, cases[i].value), cases[i].text);
 }
 
+static void a_share_is_more_than_nothing_and_at_most_all(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t thousandths;
+    } good[] = {{"0.92", 920}, {".9", 900},    {"1", 1000},
+                {"1.0", 1000}, {"0.653", 653}, {"0.001", 1}};
+    static const char *const bad[] = {"",    "0",      "0.0",  "1.001", "2",    "92",
+                                      "-.5", "0.1234", "0.5x", "0,5",   " 0.5", "."};
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        uint32_t share = 0;
+
+        assert_int_equal(num_parse_share(&share, str_from(good[i].text), &err), 0);
+        assert_int_equal(share, good[i].thousandths);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        uint32_t share = 7;
+
+        assert_int_equal(num_parse_share(&share, str_from(bad[i]), &err), -1);
+        assert_int_equal(share, 7);
+    }
+    assert_string_equal(err.msg, "\".\": not a share between 0.001 and 1, as 0.92");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +271,7 @@ int main(void)
         cmocka_unit_test(booleans_take_the_usual_words),
         cmocka_unit_test(sizes_are_printed_with_three_figures_at_most),
         cmocka_unit_test(durations_are_printed_with_two_units_at_most),
+        cmocka_unit_test(a_share_is_more_than_nothing_and_at_most_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

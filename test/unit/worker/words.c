@@ -104,6 +104,25 @@ static void all_words_together_take_the_room_of_the_text(void **state)
     assert_null(words[WORDS_MOST]);
 }
 
+static void a_flag_s_value_is_behind_it_or_behind_the_equals_and_the_last_one_counts(void **state)
+{
+    static const char *const words[] = {"vllm",  "serve", "--tp", "2",      "--tp=4", "--eager",
+                                        "--tpx", "9",     "--n",  "twelve", "--last", NULL};
+
+    (void)state;
+    assert_string_equal(words_value(words, "--tp"), "4");
+    assert_int_equal(words_number(words, "--tp"), 4);
+    assert_int_equal(words_number(words, "--n"), 0);
+    assert_null(words_value(words, "--last"));
+    assert_null(words_value(words, "--none"));
+    assert_int_equal(words_number(words, "--none"), 0);
+    assert_true(words_have(words, "--eager"));
+    assert_true(words_have(words, "--tp"));
+    assert_true(words_have(words, "--last"));
+    assert_false(words_have(words, "--t"));
+    assert_false(words_have(words, "--served-model-name"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +130,7 @@ int main(void)
         cmocka_unit_test(an_open_quote_and_no_command_are_errors_of_usage),
         cmocka_unit_test(a_thousand_words_and_no_more),
         cmocka_unit_test(all_words_together_take_the_room_of_the_text),
+        cmocka_unit_test(a_flag_s_value_is_behind_it_or_behind_the_equals_and_the_last_one_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
