@@ -11,7 +11,7 @@
  *     MEMORY_SERVER  a small server (sentence-transformers) that holds the weights and no cache
  *
  * Every figure is a line of the sum, with where it comes from; doc/memory-model.md derives each
- * rule, and recomputes one case by hand. Estimates are for dense models -0.5 to +0.3 GiB off.
+ * rule, and recomputes one case by hand. How far estimates are off stands there, too.
  */
 #ifndef GPU_MEMORY_H
 #define GPU_MEMORY_H

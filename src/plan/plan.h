@@ -2,6 +2,7 @@
  * The plan: which GPU takes what, with which settings, before a byte is downloaded.
  *
  *     names --gather.h-->  items with the facts of their models
+ *     GPUs  --room.h-->    how much of each may be given away, which are the same
  *     items --options.h--> for each item the ways of running it, best first
  *           --gpu/place.h--> which way, on which GPUs
  *           --plan_make--> settings, verdicts, what would have to change      make.c, suggest.c
