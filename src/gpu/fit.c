@@ -150,6 +150,10 @@ static void refuse_by_sm(struct fit *out, struct arena *a, const struct fit_ask 
         who = "vLLM with fp8 weights and activations";
         least = SM_W8A8;
     }
+    if (ask->bfloat16 && least < SM_BFLOAT16) {
+        who = "bfloat16";
+        least = SM_BFLOAT16;
+    }
     if (sm != 0 && sm < least)
         refuse(out, "compute-capability",
                str_format(a, "%s needs compute capability %s, this GPU has %s", who,
@@ -176,7 +180,7 @@ static void refuse_vllm(struct fit *out, struct arena *a, const struct fit_ask *
         refuse(out, "tensor-parallel", split);
     else
         refuse_by_sm(out, a, ask, gpu->sm);
-    out->half = gpu->sm != 0 && gpu->sm < SM_BFLOAT16 && is_bfloat16(ask->facts);
+    out->half = !ask->bfloat16 && gpu->sm != 0 && gpu->sm < SM_BFLOAT16 && is_bfloat16(ask->facts);
 }
 
 static int64_t difference(uint64_t x, uint64_t y)

@@ -51,6 +51,7 @@ struct fit_ask {
     struct memory_settings settings;
     uint32_t utilization; /* vLLM; thousandths; 0: the best that can be had */
     bool shared;          /* others live on this GPU too: no more than is needed is taken */
+    bool bfloat16;        /* asked for: nothing else will do */
 };
 
 struct fit {

@@ -172,14 +172,12 @@ static void add_most(struct place_score *score, const struct search *s, size_t i
         uint64_t sets = o->tp > 1 ? o->tp : 0;
 
         /* What brings no more than is known already need not be looked at. */
-        if (fits && most.firm >= !o->counts_less && most.full_context >= o->full_context &&
-            most.quality >= o->quality && most.sets <= sets)
+        if (fits && most.firm >= !o->counts_less && most.quality >= o->quality && most.sets <= sets)
             continue;
         if (o->tp > 0 && !has_set(s, places_of(s, item, k), o->tp))
             continue;
         fits = true;
         most.firm |= !o->counts_less;
-        most.full_context |= o->full_context;
         most.quality = o->quality > most.quality ? o->quality : most.quality;
         most.sets = sets < most.sets ? sets : most.sets;
     }
@@ -191,7 +189,6 @@ static void add_most(struct place_score *score, const struct search *s, size_t i
         score->optional += s->weights[item];
     score->firm += most.firm;
     score->quality += most.quality;
-    score->full_context += most.full_context;
     score->kept += of->current != 0;
     /* Who stays out takes no set, but then something that counts more is missing. */
     score->sets += most.sets;

@@ -8,7 +8,7 @@
  * the best found. Beyond node_limit the best that was found is returned, not proven optimal.
  *
  * The goal, lexicographic: items placed, those of higher priority first, a required one before any
- * that may go to the CPU > quality of the options > context as asked > stays where it is > fewer
+ * that may go to the CPU > quality of the options > stays where it is > fewer
  * GPUs for tensor parallel > best links > fewest GPUs in use, or with spread the largest least
  * rest of memory of those in use.
  * Source: facts of 5.1 and 5.2, see doc/memory-model.md.
@@ -43,8 +43,7 @@ struct place_option {
     uint32_t tp;       /* GPUs that it takes, 1 and more; 0: it runs on the CPU */
     uint32_t min_sm;   /* 0: any */
     uint64_t gpus;     /* those it may be on, as bits; 0: any */
-    uint32_t quality;  /* of the variant: more is better */
-    bool full_context; /* the context that was asked for */
+    uint32_t quality;  /* more is better: of what it is made is the caller's matter */
     bool counts_less;  /* a tight or partial fit: ranks below every option that is none */
 };
 
@@ -82,7 +81,6 @@ struct place_score {
     uint64_t optional;
     uint64_t firm; /* placed by an option that does not count less */
     uint64_t quality;
-    uint64_t full_context;
     uint64_t kept;
     uint64_t sets;  /* less is better: GPUs of sets of more than one */
     uint64_t links; /* less is better: the sum of the worst link in each set */

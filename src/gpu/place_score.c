@@ -58,7 +58,6 @@ void place_add(struct place_score *score, const struct place_ask *ask, const uin
         score->optional += weights[item];
     score->firm += !option->counts_less;
     score->quality += option->quality;
-    score->full_context += option->full_context;
     score->kept += of->current != 0 && choice->gpus == of->current;
     if (option->tp > 1) {
         score->sets += option->tp;
@@ -102,7 +101,6 @@ int place_compare(const struct place_ask *ask, const struct place_score *a,
         more(a->optional, b->optional),
         more(a->firm, b->firm),
         more(a->quality, b->quality),
-        more(a->full_context, b->full_context),
         more(a->kept, b->kept),
         more(b->sets, a->sets),
         more(b->links, a->links),

@@ -33,22 +33,24 @@ static const struct catalog_model *entry_of(const struct gathering *g, const cha
 }
 
 /* The smaller forms of an entry; one whose facts cannot be had is left out, with a note. */
-static int forms_of(model_list *out, struct gathering *g, const char *name)
+static int forms_of(model_list *out, struct gathering *g, const char *name, struct err *err)
 {
     const struct catalog_model *entry = entry_of(g, name);
 
     for (size_t i = 0; entry != NULL && entry->variants[i] != NULL; i++) {
         struct plan_model form = {.name = entry->variants[i], .ref = entry->variants[i]};
         struct model_ref ref;
-        struct err err = {0};
+        struct err why = {0};
 
-        if (ref_parse(&ref, g->arena, str_from(entry->variants[i]), &err) < 0 ||
-            g->ask->facts(g->ask->facts_ctx, &form, &ref, &err) < 0) {
-            if (err.code == ERR_INTERRUPTED)
+        if (ref_parse(&ref, g->arena, str_from(entry->variants[i]), &why) < 0 ||
+            g->ask->facts(g->ask->facts_ctx, &form, &ref, &why) < 0) {
+            if (why.code == ERR_INTERRUPTED) {
+                *err = why;
                 return -1;
+            }
             vec_push(g->arena, &g->notes,
                      str_format(g->arena, "%s is no form of %s that can be planned: %s",
-                                entry->variants[i], name, err.msg));
+                                entry->variants[i], name, why.msg));
             continue;
         }
         form.ref = ref.text;
@@ -79,7 +81,7 @@ static const char *item_name(struct gathering *g, const struct catalog_worker *t
 
 /* vLLM's, or a small server's. */
 static int put_hub(struct gathering *g, const struct catalog_worker *type,
-                   const struct plan_model *model)
+                   const struct plan_model *model, struct err *err)
 {
     const struct catalog_model *entry = entry_of(g, model->name);
     bool embeds = (entry != NULL && strcmp(entry->kind, "embedding") == 0) ||
@@ -91,7 +93,7 @@ static int put_hub(struct gathering *g, const struct catalog_worker *type,
     if (g->ask->engine_named)
         item.engine = g->ask->engine;
     vec_push(g->arena, &models, *model);
-    if (forms_of(type != NULL && !g->ask->no_variants ? &models : &others, g, model->name) < 0)
+    if (forms_of(type != NULL && !g->ask->no_variants ? &models : &others, g, model->name, err) < 0)
         return -1;
     item.models = models.at;
     item.model_count = models.len;
@@ -139,7 +141,7 @@ static int add_want(struct gathering *g, const struct catalog_worker *type,
     if (engine_suits(g, want, err) < 0 || model_of(&model, g, want, err) < 0)
         return -1;
     if (!is_ollama(want))
-        return put_hub(g, type, &model);
+        return put_hub(g, type, &model, err);
     vec_push(g->arena, ollama, model);
     return 0;
 }

@@ -157,7 +157,8 @@ static void judge(struct work *work, struct plan_placed *placed, const struct fi
     struct fit_ask ask = {.facts = placed->model->facts,
                           .settings = placed->settings,
                           .utilization = work->ask.wish.utilization,
-                          .shared = placed->shared};
+                          .shared = placed->shared,
+                          .bfloat16 = work->ask.wish.dtype == PLAN_DTYPE_BFLOAT16};
 
     fit_judge(&placed->fit, work->arena, &ask, gpu);
     placed->verdict = placed->fit.verdict;

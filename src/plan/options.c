@@ -4,8 +4,9 @@
 
 /*
  * Of what the quality of a way is made: the form of the model counts most, then that it runs
- * untuned, then the whole context, then that it has a GPU. Of each the sum over all items a search
- * can have must stay below the next.
+ * untuned, then the whole context, then that it has a GPU: so who only prefers one goes without
+ * before anybody else's context is cut. Of each the sum over all items a search can have must stay
+ * below the next.
  */
 #define QUALITY_GPU     UINT32_C(1)
 #define QUALITY_CONTEXT (UINT32_C(1) << 6)
@@ -126,7 +127,8 @@ static bool put_vllm(struct ways *ways, struct plan_way *way)
     struct fit_ask ask = {.facts = way->model->facts,
                           .settings = way->settings,
                           .utilization = wish->utilization,
-                          .shared = true};
+                          .shared = true,
+                          .bfloat16 = wish->dtype == PLAN_DTYPE_BFLOAT16};
     struct fit fit;
 
     use_learned(&ask.settings, way->model, way->on->like->gpu->name);
@@ -207,7 +209,7 @@ static void put_splits(struct ways *ways, const struct plan_model *model, size_t
     bool plain = false;
 
     for (uint32_t tp = first; tp <= on->count && tp <= FIT_TP_MAX && !plain; tp *= 2) {
-        struct plan_way way = {.model = model, .on = on, .place = {.tp = tp, .full_context = true}};
+        struct plan_way way = {.model = model, .on = on, .place = {.tp = tp}};
 
         way.settings = options_plain(ways->frame, ways->item, model, on);
         way.settings.tp = tp;
@@ -226,7 +228,7 @@ static void put_ollama(struct ways *ways, const struct plan_model *model,
     struct plan_way way = {.model = model,
                            .on = on,
                            .settings = options_plain(ways->frame, ways->item, model, on),
-                           .place = {.tp = 1, .full_context = true, .gpus = on->gpus}};
+                           .place = {.tp = 1, .gpus = on->gpus}};
     struct memory_need need;
 
     memory_reckon(&need, model->facts, &way.settings);
@@ -252,7 +254,7 @@ static void put_server(struct ways *ways, const struct plan_model *model,
     struct plan_way way = {.model = model,
                            .on = on,
                            .settings = options_plain(ways->frame, ways->item, model, on),
-                           .place = {.tp = 1, .full_context = true, .gpus = on->gpus}};
+                           .place = {.tp = 1, .gpus = on->gpus}};
     struct memory_need need;
 
     memory_reckon(&need, model->facts, &way.settings);
@@ -280,8 +282,7 @@ static void put_on(struct ways *ways, const struct plan_class *on)
 static void put_cpu(struct ways *ways)
 {
     const struct plan_item *item = ways->item;
-    struct plan_way way = {.model = options_heaviest(ways->frame, item),
-                           .place = {.full_context = true}};
+    struct plan_way way = {.model = options_heaviest(ways->frame, item)};
 
     way.settings = options_plain(ways->frame, item, way.model, NULL);
     way.place.quality = quality_of(&way, 0, 0) - QUALITY_GPU;

@@ -49,7 +49,7 @@ struct plan_model {
 enum plan_dtype {
     PLAN_DTYPE_AUTO, /* as the weights are; half where the GPU has no bfloat16 */
     PLAN_DTYPE_HALF,
-    PLAN_DTYPE_BFLOAT16,
+    PLAN_DTYPE_BFLOAT16, /* refused where the GPU has none */
     PLAN_DTYPE_FP8, /* 16-bit weights packed at load: vLLM's --quantization fp8 */
 };
 

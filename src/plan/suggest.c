@@ -32,7 +32,8 @@ static void judge(struct fit *out, const struct trial *t, const struct model_fac
     struct fit_ask ask = {.facts = facts,
                           .settings = *settings,
                           .utilization = t->utilization,
-                          .shared = t->placed->shared};
+                          .shared = t->placed->shared,
+                          .bfloat16 = t->ask->wish.dtype == PLAN_DTYPE_BFLOAT16};
 
     ask.settings.learned = (struct memory_learned){0};
     fit_judge(out, t->arena, &ask, gpu);

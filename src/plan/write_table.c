@@ -45,9 +45,10 @@ static void put_bar(struct buf *out, const struct write_ask *ask, size_t gpu, si
         if (bytes == 0)
             continue;
         done += bytes;
-        for (size_t first = put;
-             put < cells && (put == first || (put + 1) * total <= done * cells);)
-            put++, buf_addc(out, letter);
+        /* A cell at least, however little it is. */
+        for (size_t first = put; put < cells && (put == first || (put + 1) * total <= done * cells);
+             put++)
+            buf_addc(out, letter);
     }
     while (put++ < cells)
         buf_addc(out, '.');

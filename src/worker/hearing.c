@@ -220,6 +220,7 @@ void hearing_ready(struct hearing *h, const struct supervised *cmd)
     hear_file(h);
     (void)pthread_mutex_lock(&h->mutex);
     keep(h, cmd);
+    h->log.crash.code = NULL; /* it lives in spite of what it said */
     (void)pthread_mutex_unlock(&h->mutex);
 }
 

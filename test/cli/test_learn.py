@@ -180,6 +180,13 @@ def test_an_engine_that_died_of_memory_says_why_and_what_would_help(line, worker
     assert f"ERROR {CRASHES[line]}" in got.stdout
 
 
+def test_one_that_became_ready_all_the_same_is_told_nothing_at_its_end(worker, port):
+    child = worker(engine(port, "NCCL WARN No space left on device\n"), "--ready-tcp", port, words=["--port", port])
+    child.out.wait_for("launching -> running", 30)
+    child.signal(signal.SIGTERM)
+    assert "what would help" not in child.finish().stdout
+
+
 def test_an_engine_that_ends_well_is_told_nothing(worker):
     got = worker("echo 'No available memory for the cache blocks'; exit 0").finish()
     assert got.rc == 0 and "what would help" not in got.stdout

@@ -65,6 +65,10 @@ CASES = [
     ("45", " ".join(["24GB"] * 8), "hf:org/qwen-7b --tp 8", {"verdict": "refused",
                                                              "reasons.0.text": "its 28 attention heads cannot be split over 8 GPUs"}),
     ("45", " ".join(["24GB"] * 8), "hf:org/qwen-7b --tp 4", {"verdict": "fit"}),
+    # what was asked for is not changed
+    ("2.2", "T4", f"{GPTQ} --dtype bfloat16", {"verdict": "refused", "reasons.0.code": "compute-capability",
+                                               "reasons.0.text": "bfloat16 needs compute capability 8.0, this GPU has 7.5"}),
+    ("2.2", "L4", f"{GPTQ} --dtype bfloat16", {"verdict": "fit"}),
     # what fits where
     ("4.3", "16GB", f"{MISTRAL} {SMALL}", {"verdict": "tight", "utilization": 0.96, "kv_tokens": 7504}),
     ("4.3", "T4", f"{MISTRAL} --context 2048 {SMALL}", {"verdict": "no"}),

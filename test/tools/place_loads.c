@@ -44,8 +44,7 @@ static struct place_item load_item(struct arena *a, uint64_t *seed)
             options[count++] =
                 (struct place_option){.need_mib = need / (form + 1) / tp + (uint64_t)tp * 600,
                                       .tp = tp,
-                                      .quality = 4 - 2 * form,
-                                      .full_context = true};
+                                      .quality = 4 - 2 * form};
         options[count++] = (struct place_option){
             .need_mib = need / (form + 1) - 400, .tp = 1, .quality = 3 - 2 * form};
     }

@@ -39,7 +39,6 @@ static struct place_option random_option(uint64_t *seed)
         .min_sm = one_in(seed, 6) ? 80 : 0,
         .gpus = one_in(seed, 6) ? 1 + next(seed) % 15 : 0,
         .quality = (uint32_t)(next(seed) % 4),
-        .full_context = !one_in(seed, 3),
         .counts_less = one_in(seed, 4),
     };
 }
@@ -184,12 +183,9 @@ static int64_t worth(const struct place_ask *ask, const struct place_item *item,
                      const struct place_choice *c, int what)
 {
     const struct place_option *o = &item->options[c->option];
-    const int64_t all[] = {!o->counts_less,
-                           (int64_t)o->quality,
-                           o->full_context,
+    const int64_t all[] = {!o->counts_less, (int64_t)o->quality,
                            item->current != 0 && item->current == c->gpus,
-                           o->tp > 1 ? -(int64_t)o->tp : 0,
-                           -worst_link(ask, c->gpus)};
+                           o->tp > 1 ? -(int64_t)o->tp : 0, -worst_link(ask, c->gpus)};
 
     return all[what];
 }
@@ -233,7 +229,7 @@ static int compare(const struct place_ask *ask, const struct place_choice *a,
         placed = compare_placed(ask, a, b, false);
     if (placed != 0)
         return placed;
-    for (int what = 0; what < 6; what++) {
+    for (int what = 0; what < 5; what++) {
         int64_t more = sum_of(ask, a, what) - sum_of(ask, b, what);
 
         if (more != 0)
