@@ -50,7 +50,7 @@ enum plan_dtype {
     PLAN_DTYPE_AUTO, /* as the weights are; half where the GPU has no bfloat16 */
     PLAN_DTYPE_HALF,
     PLAN_DTYPE_BFLOAT16, /* refused where the GPU has none */
-    PLAN_DTYPE_FP8, /* 16-bit weights packed at load: vLLM's --quantization fp8 */
+    PLAN_DTYPE_FP8,      /* 16-bit weights packed at load: vLLM's --quantization fp8 */
 };
 
 /* What is said on the command line; of each number 0: not said. */

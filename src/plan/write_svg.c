@@ -50,20 +50,23 @@ static bool put_text(struct buf *out, const struct write_ask *ask, const char *t
     return s.len == 0;
 }
 
-/* What fill alone is. */
-struct paint {
+/* One rectangle of a bar: x from the bar's left edge. */
+struct part {
+    uint64_t x;
+    uint64_t width;
+    size_t y;
     const char *colour;
     const char *opacity;
 };
 
-static void put_part(struct buf *out, const struct write_ask *ask, uint64_t x, uint64_t width,
-                     size_t y, struct paint paint, const char *title)
+static void put_part(struct buf *out, const struct write_ask *ask, struct part part,
+                     const char *title)
 {
     buf_addf(out,
              "<rect x=\"%llu\" y=\"%zu\" width=\"%llu\" height=\"22\" fill=\"%s\" "
              "fill-opacity=\"%s\"><title>",
-             (unsigned long long)(LEFT + x), y, (unsigned long long)width, paint.colour,
-             paint.opacity);
+             (unsigned long long)(LEFT + part.x), part.y, (unsigned long long)part.width,
+             part.colour, part.opacity);
     (void)put_text(out, ask, title, SIZE_MAX);
     buf_addz(out, "</title></rect>\n");
 }
@@ -108,7 +111,7 @@ static void put_items(struct buf *out, const struct write_ask *ask, size_t gpu, 
             *sum += placed->taken;
             end = wide(*sum, total);
             end = end < BAR_WIDTH ? end : BAR_WIDTH;
-            put_part(out, ask, *x, end - *x, y, (struct paint){colours[i % COLOURS], "1"},
+            put_part(out, ask, (struct part){*x, end - *x, y, colours[i % COLOURS], "1"},
                      said(ask, placed->item->name, placed->taken));
             *x = end;
         }
@@ -122,17 +125,17 @@ static void put_bar(struct buf *out, const struct write_ask *ask, size_t gpu, si
     uint64_t sum = room_held(at);
     uint64_t x = wide(sum, total);
 
-    put_part(out, ask, 0, BAR_WIDTH, y, (struct paint){"#888", "0.25"}, said(ask, "in all", total));
+    put_part(out, ask, (struct part){0, BAR_WIDTH, y, "#888", "0.25"}, said(ask, "in all", total));
     if (at->gpu->state != GPU_OK) {
         put_label(out, ask, LEFT + 8, y + 16,
                   str_format(ask->arena, "is %s", gpu_state_name(at->gpu->state)), LEGEND_CELLS);
         return;
     }
     if (x > 0)
-        put_part(out, ask, 0, x, y, (struct paint){"#888", "1"}, said(ask, "held by others", sum));
+        put_part(out, ask, (struct part){0, x, y, "#888", "1"}, said(ask, "held by others", sum));
     put_items(out, ask, gpu, y, &x, &sum);
     if (x < BAR_WIDTH)
-        put_part(out, ask, x, BAR_WIDTH - x, y, (struct paint){"#888", "0"},
+        put_part(out, ask, (struct part){x, BAR_WIDTH - x, y, "#888", "0"},
                  said(ask, "free", total > sum ? total - sum : 0));
 }
 

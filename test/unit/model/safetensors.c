@@ -98,7 +98,7 @@ static void what_is_refused_leaves_the_facts_as_they_were(void **state)
     static const char *const bad[] = {
         "{\"a\":" BF16_8 ",\"a\":" BF16_8 "}",
         "{\"a\":" BF16_8 "}}",
-        "{\"a\":" BF16_8,
+        ("{\"a\":" BF16_8),
         "{\"a\":[]}",
         "{\"a\":{\"dtype\":\"BF16\",\"shape\":[-1],\"data_offsets\":[0,16]}}",
         "{\"a\":{\"dtype\":\"BF16\",\"shape\":[8],\"data_offsets\":[0,16],\"dtype\":\"BF16\"}}",
