@@ -26,8 +26,26 @@ static bool is_freshest(const struct fleet_listed *all, size_t count, size_t i)
     return true;
 }
 
+static void use_at_least(struct gpu *gpu, const running_list *running)
+{
+    uint64_t held = 0;
+
+    for (size_t i = 0; i < running->len; i++) {
+        for (size_t k = 0; k < running->at[i].hold_count; k++) {
+            if (strcmp(running->at[i].holds[k].uuid, gpu->uuid) == 0)
+                held += running->at[i].holds[k].bytes / MEMORY_MIB;
+        }
+    }
+    held = held < gpu->cuda_total_mib ? held : gpu->cuda_total_mib;
+    if (held <= gpu->used_mib)
+        return;
+    gpu->used_mib = held;
+    if (gpu->free_mib > gpu->cuda_total_mib - held)
+        gpu->free_mib = gpu->cuda_total_mib - held;
+}
+
 static int add_host(gpu_list *out, struct arena *a, const struct fleet_record *record,
-                    struct err *err)
+                    const running_list *running, struct err *err)
 {
     struct gpu_inventory inventory;
     const char *text = str_format(a, "{\"gpus\":%.*s}", (int)record->gpus.len, record->gpus.ptr);
@@ -37,12 +55,14 @@ static int add_host(gpu_list *out, struct arena *a, const struct fleet_record *r
     for (size_t i = 0; i < inventory.count; i++) {
         struct plan_gpu gpu = {.gpu = &inventory.gpus[i], .host = record->host};
 
+        use_at_least(&inventory.gpus[i], running);
         vec_push(a, out, gpu);
     }
     return 0;
 }
 
-int fleet_gpus(struct plan_gpu **out, size_t *ret_count, struct cmd_context *ctx, struct err *err)
+int fleet_gpus(struct plan_gpu **out, size_t *ret_count, running_list *ret_running,
+               struct cmd_context *ctx, struct err *err)
 {
     struct fleet_listed *all;
     struct fleet_client c;
@@ -55,8 +75,12 @@ int fleet_gpus(struct plan_gpu **out, size_t *ret_count, struct cmd_context *ctx
     r = fleet_client_list(&all, &count, &c, "", err);
     fleet_client_close(&c);
     for (size_t i = 0; r == 0 && i < count; i++) {
+        if (is_alive(&all[i]))
+            running_of_record(ret_running, ctx->arena, &all[i].record);
+    }
+    for (size_t i = 0; r == 0 && i < count; i++) {
         if (is_alive(&all[i]) && is_freshest(all, count, i))
-            r = add_host(&gpus, ctx->arena, &all[i].record, err);
+            r = add_host(&gpus, ctx->arena, &all[i].record, ret_running, err);
     }
     if (r < 0)
         return -1;

@@ -3,14 +3,15 @@
 #define CMD_FLEET_GPUS_H
 
 #include "cmd/cmd.h"
-#include "plan/plan.h"
+#include "plan/running.h"
 
 /*
  * Of each host as the worker there tells that beat last; of hosts whose workers are all lost or
- * have ended nothing is known. Errors as those of `hostler workers`; ERR_LIMIT for what cannot be
- * read.
+ * have ended nothing is known. What that worker saw may be older than what another holds: at least
+ * as much is in use as all hold together. *ret_running gets the workers that hold GPUs. Errors as
+ * those of `hostler workers`; ERR_LIMIT for what cannot be read.
  */
-int fleet_gpus(struct plan_gpu **out, size_t *ret_count, struct cmd_context *ctx,
-               struct err *err) MUST_CHECK;
+int fleet_gpus(struct plan_gpu **out, size_t *ret_count, running_list *ret_running,
+               struct cmd_context *ctx, struct err *err) MUST_CHECK;
 
 #endif

@@ -19,4 +19,8 @@ struct gate {
 int gate_check(void *ctx, struct str *ret_gpus, struct arena *a, const struct gate_ask *asked,
                struct err *err) MUST_CHECK;
 
+/* Fits its look. */
+int gate_look(struct str *ret_gpus, struct arena *a, const struct config *config,
+              struct err *err) MUST_CHECK;
+
 #endif

@@ -25,7 +25,8 @@ static int inventory_of(struct gpu_inventory *out, const struct cmd_context *ctx
 }
 
 /* Whose GPUs: the fleet's, those that are named, or this host's. */
-static int gpus_of(struct plan_ask *ask, struct cmd_context *ctx, struct err *err)
+static int gpus_of(struct plan_ask *ask, running_list *running, struct cmd_context *ctx,
+                   struct err *err)
 {
     const struct config_options *o = &ctx->config->options;
     struct gpu_inventory inventory;
@@ -33,13 +34,14 @@ static int gpus_of(struct plan_ask *ask, struct cmd_context *ctx, struct err *er
     if (o->fleet && (o->gpu.len > 0 || o->gpus_from != NULL))
         return err_set(err, ERR_USAGE, "--fleet plans over the fleet's GPUs: name no others");
     if (o->fleet)
-        return fleet_gpus(&ask->gpus, &ask->gpu_count, ctx, err);
+        return fleet_gpus(&ask->gpus, &ask->gpu_count, running, ctx, err);
     if (inventory_of(&inventory, ctx, err) < 0)
         return -1;
     ask->gpus = arena_array(ctx->arena, struct plan_gpu, inventory.count + 1);
     ask->gpu_count = inventory.count;
     for (size_t i = 0; i < inventory.count; i++)
         ask->gpus[i].gpu = &inventory.gpus[i];
+    running_on_volume(running, ctx->arena, ctx->config);
     if (inventory.count == 0 && inventory.reason[0] != '\0')
         report_note(ctx->report, REPORT_WARN, "gpu", NULL, "%s", inventory.reason);
     return 0;
@@ -129,12 +131,13 @@ static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct config_options *o = &ctx->config->options;
     struct gather items;
+    running_list running = {0};
     struct plan_ask ask = {.wish = wish_of(o), .spread = o->spread, .reserve = o->reserve};
     struct plan plan;
 
     /* A file is checked where the engines need not be: GPUs count that are named. */
     if ((o->check == NULL || o->gpu.len > 0 || o->gpus_from != NULL || o->fleet) &&
-        gpus_of(&ask, ctx, err) < 0)
+        gpus_of(&ask, &running, ctx, err) < 0)
         return -1;
     if (o->check != NULL)
         return plan_check(ctx, o->check, &ask, err);
@@ -142,6 +145,7 @@ static int run(struct cmd_context *ctx, struct err *err)
         return -1;
     ask.items = items.items;
     ask.item_count = items.count;
+    running_keep(&ask, items.items, ctx->arena, &running);
     if (plan_make(&plan, ctx->arena, &ask, err) < 0 || print(ctx, &plan, err) < 0)
         return -1;
     return plan.works ? 0 : plan_failure(&plan, err);

@@ -29,6 +29,7 @@ static struct planned_engine engine_of(struct arena *a, const struct plan *plan,
         .context = str_format(a, "%llu", (unsigned long long)placed->settings.context),
         .tp = str_format(a, "%u", placed->settings.tp > 1 ? placed->settings.tp : 1),
         .gpus = gpus_of(a, plan, placed),
+        .taken_mib = placed->taken / MEMORY_MIB,
         .args = placed->item->engine == MEMORY_VLLM ? write_vllm_settings(&ask, placed) : none,
     };
 }

@@ -73,7 +73,7 @@ static int run(struct cmd_context *ctx, struct err *err)
     struct catalog_choice choice;
     struct planned planned = {0};
     struct gate asked = {.choice = &choice, .optional = config->options.optional};
-    const struct worker_gate gate = {.check = gate_check, .ctx = &asked};
+    const struct worker_gate gate = {.check = gate_check, .look = gate_look, .ctx = &asked};
     struct worker_options options = {
         .config = config,
         .report = ctx->report,

@@ -27,6 +27,18 @@ static bool same_labels(const struct fleet_record *a, const struct fleet_record 
     return true;
 }
 
+static bool same_holds(const struct fleet_record *a, const struct fleet_record *b)
+{
+    if (a->hold_count != b->hold_count)
+        return false;
+    for (size_t i = 0; i < a->hold_count; i++) {
+        if (strcmp(a->holds[i].uuid, b->holds[i].uuid) != 0 || a->holds[i].mib != b->holds[i].mib ||
+            a->holds[i].planned_mib != b->holds[i].planned_mib)
+            return false;
+    }
+    return true;
+}
+
 static bool same_progress(const struct fleet_progress *a, const struct fleet_progress *b)
 {
     return a->bytes == b->bytes && a->total == b->total && a->bps == b->bps;
@@ -49,6 +61,7 @@ unsigned fleet_record_changes(const struct fleet_record *a, const struct fleet_r
         {strcmp(a->url, b->url) == 0, FLEET_URL},
         {same_labels(a, b), FLEET_LABELS},
         {str_eq(a->gpus, b->gpus), FLEET_GPUS},
+        {same_holds(a, b), FLEET_HOLDS},
         {same_progress(&a->progress, &b->progress), FLEET_PROGRESS},
     };
     unsigned members = 0;

@@ -205,6 +205,36 @@ static int read_gpus(struct fleet_record *r, struct arena *a, const struct json 
     return 0;
 }
 
+static int read_holds(struct fleet_record *r, struct arena *a, const struct json *object,
+                      struct err *err)
+{
+    const struct json *holds = json_get(object, "holds");
+    size_t count = json_len(holds);
+    struct fleet_hold *all;
+
+    if (holds == NULL)
+        return 0;
+    if (!json_is_array(holds))
+        return err_set(err, ERR_NET, "\"holds\" should be a list");
+    if (count > FLEET_HOLDS_MAX)
+        return err_set(err, ERR_LIMIT, "\"holds\" has more than %zu", FLEET_HOLDS_MAX);
+    all = arena_array(a, struct fleet_hold, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct json *one = json_at(holds, i);
+
+        all[i] = (struct fleet_hold){.uuid = ""};
+        if (!json_is_object(one))
+            return err_set(err, ERR_NET, "\"holds\" should hold objects");
+        if (read_text(&all[i].uuid, a, one, "uuid", FLEET_UUID_MAX, err) < 0 ||
+            json_u64(&all[i].mib, one, "mib", err) < 0 ||
+            json_u64(&all[i].planned_mib, one, "planned_mib", err) < 0)
+            return err_wrap(err, "\"holds\"");
+    }
+    r->holds = all;
+    r->hold_count = count;
+    return 0;
+}
+
 static int read_progress(struct fleet_progress *out, const struct json *object, struct err *err)
 {
     const struct json *progress = json_get(object, "progress");
@@ -244,7 +274,7 @@ static int read_members(struct fleet_record *r, struct arena *a, const struct js
     }
     if (read_instance(&r->instance, a, object, err) < 0 || read_url(&r->url, a, object, err) < 0 ||
         read_models(r, a, object, err) < 0 || read_labels(r, a, object, err) < 0 ||
-        read_gpus(r, a, object, err) < 0)
+        read_gpus(r, a, object, err) < 0 || read_holds(r, a, object, err) < 0)
         return -1;
     return read_progress(&r->progress, object, err);
 }
@@ -283,13 +313,15 @@ size_t fleet_record_bytes(const struct fleet_record *r)
 {
     size_t bytes = room_of(r->id) + room_of(r->instance) + room_of(r->type) + room_of(r->host) +
                    room_of(r->version) + room_of(r->url) + room_of(r->reason) + r->gpus.len + 1 +
-                   3 * sizeof(max_align_t) + r->model_count * sizeof(*r->models) +
-                   r->label_count * sizeof(*r->labels);
+                   4 * sizeof(max_align_t) + r->model_count * sizeof(*r->models) +
+                   r->label_count * sizeof(*r->labels) + r->hold_count * sizeof(*r->holds);
 
     for (size_t i = 0; i < r->model_count; i++)
         bytes += room_of(r->models[i].name) + room_of(r->models[i].revision);
     for (size_t i = 0; i < r->label_count; i++)
         bytes += room_of(r->labels[i].key) + room_of(r->labels[i].value);
+    for (size_t i = 0; i < r->hold_count; i++)
+        bytes += room_of(r->holds[i].uuid);
     return bytes;
 }
 
@@ -302,6 +334,7 @@ void fleet_record_copy(struct fleet_record *out, struct arena *a, const struct f
 {
     struct fleet_model *models = arena_array(a, struct fleet_model, record->model_count);
     struct fleet_label *labels = arena_array(a, struct fleet_label, record->label_count);
+    struct fleet_hold *holds = arena_array(a, struct fleet_hold, record->hold_count);
     struct fleet_record r = *record;
 
     r.id = copy(a, r.id);
@@ -318,8 +351,13 @@ void fleet_record_copy(struct fleet_record *out, struct arena *a, const struct f
     for (size_t i = 0; i < r.label_count; i++)
         labels[i] = (struct fleet_label){.key = copy(a, r.labels[i].key),
                                          .value = copy(a, r.labels[i].value)};
+    for (size_t i = 0; i < r.hold_count; i++) {
+        holds[i] = r.holds[i];
+        holds[i].uuid = copy(a, holds[i].uuid);
+    }
     r.models = models;
     r.labels = labels;
+    r.holds = holds;
     *out = r;
 }
 

@@ -42,6 +42,8 @@
 #define FLEET_LABELS_MAX   ((size_t)32)
 #define FLEET_GPUS_MAX     ((size_t)64)
 #define FLEET_GPUS_BYTES   ((size_t)16 << 10)
+#define FLEET_HOLDS_MAX    ((size_t)64)
+#define FLEET_UUID_MAX     ((size_t)96)
 /* A message of a worker; a record written out stays below it in any case. */
 #define FLEET_MESSAGE_MAX ((size_t)256 << 10)
 
@@ -60,6 +62,13 @@ struct fleet_model {
 struct fleet_label {
     const char *key;
     const char *value;
+};
+
+/* What the worker holds of one GPU since it was ready. */
+struct fleet_hold {
+    const char *uuid;
+    uint64_t mib;         /* that it took, as measured; 0: not known */
+    uint64_t planned_mib; /* that its plan gave it; 0: it was not planned */
 };
 
 struct fleet_progress {
@@ -83,6 +92,8 @@ struct fleet_record {
     const struct fleet_label *labels; /* each key once */
     size_t label_count;
     struct str gpus;
+    const struct fleet_hold *holds;
+    size_t hold_count;
     struct fleet_progress progress;
 };
 
@@ -126,7 +137,8 @@ enum fleet_member {
     FLEET_LABELS = 512,
     FLEET_GPUS = 1024,
     FLEET_PROGRESS = 2048,
-    FLEET_ALL = 4095,
+    FLEET_HOLDS = 4096,
+    FLEET_ALL = 8191,
 };
 
 /* Only those of the set, as a report has what changed. */

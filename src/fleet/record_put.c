@@ -47,6 +47,20 @@ static void put_gpus(struct buf *out, const struct fleet_record *r)
     buf_add(out, r->gpus);
 }
 
+static void put_holds(struct buf *out, const struct fleet_record *r)
+{
+    json_put_key(out, "holds");
+    buf_addc(out, '[');
+    for (size_t i = 0; i < r->hold_count; i++) {
+        buf_addz(out, i > 0 ? ",{" : "{");
+        put_text(out, "uuid", r->holds[i].uuid);
+        json_put_member_u64(out, "mib", r->holds[i].mib);
+        json_put_member_u64(out, "planned_mib", r->holds[i].planned_mib);
+        buf_addc(out, '}');
+    }
+    buf_addc(out, ']');
+}
+
 static void put_members(struct buf *out, const struct fleet_record *r, const char *state,
                         unsigned members)
 {
@@ -67,6 +81,7 @@ static void put_members(struct buf *out, const struct fleet_record *r, const cha
         {FLEET_URL, "url", r->url, NULL},
         {FLEET_LABELS, NULL, NULL, put_labels},
         {FLEET_GPUS, NULL, NULL, put_gpus},
+        {FLEET_HOLDS, NULL, NULL, put_holds},
         {FLEET_PROGRESS, NULL, NULL, put_progress},
     };
 

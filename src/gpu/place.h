@@ -53,7 +53,7 @@ struct place_item {
     uint32_t priority; /* more is more important */
     bool required;     /* else it may stay out without harm to those that are */
     uint64_t pinned;   /* GPUs it must use, as bits; 0: any */
-    uint64_t current;  /* GPUs it runs on now; 0: none */
+    uint64_t current;  /* GPUs it has now, of which it should take no others; 0: none */
     uint64_t apart;    /* items, as bits, that must not share a GPU with it */
 };
 

@@ -58,7 +58,7 @@ void place_add(struct place_score *score, const struct place_ask *ask, const uin
         score->optional += weights[item];
     score->firm += !option->counts_less;
     score->quality += option->quality;
-    score->kept += of->current != 0 && choice->gpus == of->current;
+    score->kept += choice->gpus != 0 && (choice->gpus & ~of->current) == 0;
     if (option->tp > 1) {
         score->sets += option->tp;
         score->links += place_worst_link(ask, choice->gpus);

@@ -12,6 +12,7 @@ struct gathering {
     struct arena *arena;
     const struct gather_ask *ask;
     item_list items;
+    size_t word; /* which one is being gathered */
     text_list notes;
     model_list ollama; /* models of Ollama that were named alone */
 };
@@ -70,6 +71,7 @@ static void put_item(struct gathering *g, struct plan_item item, const struct ca
     } else {
         item.required = true;
     }
+    item.group = g->word;
     vec_push(g->arena, &g->items, item);
 }
 
@@ -234,8 +236,8 @@ int gather_items(struct gather *out, struct arena *a, const struct gather_ask *a
                       "nothing to plan: neither a worker type nor a model is named");
         return err_hint(err, "worker types: %s", catalog_worker_names(a, ask->catalog));
     }
-    for (size_t i = 0; words[i] != NULL; i++) {
-        if (add_word(&g, words[i], err) < 0)
+    for (; words[g.word] != NULL; g.word++) {
+        if (add_word(&g, words[g.word], err) < 0)
             return -1;
     }
     put_ollama(&g, NULL, &g.ollama);

@@ -69,6 +69,7 @@ struct plan_wish {
 struct plan_item {
     const char *name;   /* "mistral-7b-instruct", "ocr/ollama"; no two are the same */
     const char *worker; /* type; NULL: a model alone */
+    size_t group;       /* which word named it: the items of one worker stand together */
     enum memory_engine engine;
     /*
      * vLLM and servers: the forms of the one model, best first. Ollama: all models of the server,
@@ -84,14 +85,22 @@ struct plan_item {
     uint32_t priority;
     uint64_t min_gpu_bytes;     /* as MIN_GPU_MEMORY_GB: no smaller GPU is taken */
     const char *const *pins;    /* GPUs by UUID, a start of it, or index; ends NULL; NULL: any */
-    const char *const *current; /* UUIDs of those it runs on; ends NULL; NULL: it does not run */
+    const char *const *current; /* UUIDs of those its worker holds; NULL: it does not run */
+};
+
+/* What a worker that runs holds of a GPU, plan/running.h. */
+struct plan_held {
+    const char *who;
+    uint64_t bytes;
 };
 
 /* A GPU that the plan may use or says why not. */
 struct plan_gpu {
     const struct gpu *gpu;
-    const char *host;  /* NULL: this one */
-    uint64_t managed;  /* bytes of what is used that workers hold which are planned anew */
+    const char *host; /* NULL: this one */
+    uint64_t managed; /* bytes of what is used that workers hold which are planned anew */
+    const struct plan_held *held; /* by workers that run, as far as it is known */
+    size_t held_count;
     uint64_t capacity; /* bytes that may be given away; by plan_make() */
     uint64_t given;    /* bytes that are; by plan_make() */
 };

@@ -96,6 +96,28 @@ static void of_saving(struct arena *a, struct plan_placed *placed, const struct 
                     (unsigned long long)s->seqs, s->eager ? " and runs without CUDA graphs" : "");
 }
 
+/* Its worker runs already. */
+static void of_move(struct arena *a, struct plan_placed *placed, const struct plan_ask *ask)
+{
+    const char *const *current = placed->item->current;
+
+    for (size_t k = 0; current != NULL && k < placed->gpu_count; k++) {
+        const struct plan_gpu *gpu = &ask->gpus[placed->gpus[k]];
+        size_t i = 0;
+
+        while (current[i] != NULL && strcmp(current[i], gpu->gpu->uuid) != 0)
+            i++;
+        if (current[i] != NULL)
+            continue;
+        reasons_add(a, placed, "moves", "its worker runs on other GPUs, so that it moves to %s",
+                    plan_gpu_name(a, gpu));
+        return;
+    }
+    if (current != NULL && placed->gpu_count > 0)
+        reasons_add(a, placed, "stays",
+                    "its worker runs there: what that holds counts as free for it");
+}
+
 void reasons_of_way(struct arena *a, struct plan_placed *placed, const struct plan_way *way,
                     const struct plan_ask *ask)
 {
@@ -117,6 +139,7 @@ void reasons_of_way(struct arena *a, struct plan_placed *placed, const struct pl
         reasons_add(
             a, placed, "half",
             "this GPU has no bfloat16 (compute capability below 8.0): run with --dtype half");
+    of_move(a, placed, ask);
     of_context(a, placed, ask);
     of_link(a, placed, ask);
     of_facts(a, placed);

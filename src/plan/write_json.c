@@ -174,6 +174,20 @@ static void put_item(struct buf *out, const struct plan *plan, const struct plan
     buf_addc(out, '}');
 }
 
+/* Reality, beside the parts that the plan gives. */
+static void put_running(struct buf *out, const struct plan_gpu *gpu)
+{
+    json_put_key(out, "running");
+    buf_addc(out, '[');
+    for (size_t i = 0; i < gpu->held_count; i++) {
+        buf_addz(out, i > 0 ? ",{" : "{");
+        json_put_member(out, "worker", str_from(gpu->held[i].who));
+        json_put_member_u64(out, "mib", memory_mib(gpu->held[i].bytes));
+        buf_addc(out, '}');
+    }
+    buf_addc(out, ']');
+}
+
 static void put_ledger_line(struct buf *out, const struct plan *plan, size_t gpu)
 {
     const struct plan_gpu *at = &plan->ask->gpus[gpu];
@@ -185,6 +199,7 @@ static void put_ledger_line(struct buf *out, const struct plan *plan, size_t gpu
         json_put_member(out, "host", str_from(at->host));
     json_put_member_u64(out, "capacity_mib", at->capacity / MEMORY_MIB);
     json_put_member_u64(out, "used_mib", memory_mib(at->given));
+    put_running(out, at);
     json_put_key(out, "parts");
     buf_addc(out, '[');
     for (size_t i = 0; i < plan->ask->item_count; i++) {

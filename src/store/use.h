@@ -2,6 +2,7 @@
  * Marks of use: what living workers serve from a volume, so that nobody cleans it away under them.
  *
  *     use_begin(&use, arena, &options, err)     before the engine reads a byte
+ *     use_gpus(use, gpus, count)                once it is ready: which GPUs it holds
  *     use_look(use)                             now and then: makes those again that were lost
  *     use_end(&use)
  *
@@ -22,6 +23,11 @@
 /* More marks than that are not looked at. */
 #define USE_MAX ((size_t)10000)
 
+#define USE_GPUS_MAX ((size_t)64)
+#define USE_UUID     48 /* "GPU-5c3f2a1b-...", with its NUL: those of NVML have 40 letters */
+#define USE_WORKER   9
+#define USE_TYPE     65
+
 struct use_options {
     const struct volume *volume; /* writable */
     const struct clock *clock;
@@ -39,6 +45,26 @@ struct use;
  */
 int use_begin(struct use **out, struct arena *a, const struct use_options *options,
               struct err *err) MUST_CHECK;
+
+/*
+ * A GPU that a living worker holds, as its mark says. In its what the mark has "gpu:", all members
+ * with colons between them, the type last.
+ */
+struct use_gpu {
+    char uuid[USE_UUID];
+    uint64_t mib;            /* that the worker holds of it */
+    char worker[USE_WORKER]; /* random: the same in all marks of one worker */
+    char type[USE_TYPE];     /* "vllm" */
+};
+
+/*
+ * Marks these GPUs of one worker, in place of those it marked before; at most USE_GPUS_MAX. One
+ * that cannot be marked is tried again by use_look().
+ */
+void use_gpus(struct use *use, const struct use_gpu *gpus, size_t count);
+
+/* False: the mark is of no GPU, or it is broken. */
+bool use_gpu_of(struct use_gpu *out, const struct lease_state *mark);
 
 /* Who was paused for so long that others had to think him dead marks again. */
 void use_look(struct use *use);

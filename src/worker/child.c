@@ -13,6 +13,7 @@
 
 #define EXIT_NOT_FOUND  127
 #define EXIT_CANNOT_RUN 126
+#define LAST_FD         4096 /* of those that are closed one by one, on kernels before 5.9 */
 
 void child_settle(pid_t parent)
 {
@@ -102,6 +103,19 @@ int child_start(pid_t *ret_pid, int *ret_cannot, const struct child_options *o, 
     *ret_cannot = 0;
     *ret_pid = pid;
     return 0;
+}
+
+int child_alone_with(int fd)
+{
+    int kept = STDERR_FILENO + 1;
+
+    if (fd != kept)
+        (void)dup3(fd, kept, O_CLOEXEC);
+    if (close_range((unsigned)kept + 1, ~0U, 0) < 0) {
+        for (int other = kept + 1; other < LAST_FD; other++)
+            (void)close(other);
+    }
+    return kept;
 }
 
 int child_exit_of_errno(int cannot)

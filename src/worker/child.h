@@ -41,6 +41,13 @@ int child_start(pid_t *ret_pid, int *ret_cannot, const struct child_options *o,
  */
 void child_settle(pid_t parent);
 
+/*
+ * For such a fork: gives up every other descriptor that was inherited but the first three. A pipe
+ * whose end it kept would not break when its reader goes, and its writer would wait for ever.
+ * Returns fd under its new number.
+ */
+int child_alone_with(int fd);
+
 /* As shells have it: 127 for what is not there, 126 for what cannot be executed. */
 int child_exit_of_errno(int cannot);
 

@@ -22,6 +22,9 @@ struct worker_gate {
      */
     int (*check)(void *ctx, struct str *ret_gpus, struct arena *a, const struct gate_ask *ask,
                  struct err *err);
+    /* The same array once more, as the GPUs are now. NULL: nobody can be asked. */
+    int (*look)(struct str *ret_gpus, struct arena *a, const struct config *config,
+                struct err *err);
     void *ctx;
 };
 

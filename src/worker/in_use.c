@@ -48,6 +48,12 @@ void in_use_begin(struct in_use *in_use, struct arena *a, const struct config *c
     in_use->looked_ms = clock_now_ms(in_use->clock);
 }
 
+void in_use_gpus(struct in_use *in_use, const struct use_gpu *gpus, size_t count)
+{
+    if (in_use->use != NULL)
+        use_gpus(in_use->use, gpus, count);
+}
+
 void in_use_observe(void *ctx, enum news_kind kind, const struct worker_news *now)
 {
     struct in_use *in_use = ctx;

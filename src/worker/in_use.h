@@ -23,6 +23,9 @@ struct in_use {
 void in_use_begin(struct in_use *in_use, struct arena *a, const struct config *config,
                   struct report *report, const struct catalog_choice *choice);
 
+/* The GPUs that CMD holds, in place of those told before. */
+void in_use_gpus(struct in_use *in_use, const struct use_gpu *gpus, size_t count);
+
 /* An observer of the worker's news: marks again what was lost. */
 void in_use_observe(void *ctx, enum news_kind kind, const struct worker_news *now);
 

@@ -6,6 +6,7 @@
 #define WORKER_PLANNED_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct planned_engine {
     const char *model;       /* name of the worker's model that it serves */
@@ -13,6 +14,7 @@ struct planned_engine {
     const char *context;     /* "4096" */
     const char *tp;          /* "1" */
     const char *gpus;        /* UUIDs with commas; "": the CPU */
+    uint64_t taken_mib;      /* of each of them */
     const char *const *args; /* all of it as arguments of vLLM; ends NULL; of other engines none */
 };
 

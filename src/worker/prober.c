@@ -12,7 +12,6 @@
 
 #define FIRST_WAIT_MS 50
 #define MOST_WAIT_MS  1000
-#define LAST_FD       4096 /* of those that are closed one by one, on kernels before 5.9 */
 
 /* The first check that does not hold says why. */
 static int try_all(const struct ready_checks *checks, struct http_client *client,
@@ -70,23 +69,6 @@ static _Noreturn void probe(const struct ready_checks *checks, const struct net_
     _exit(0);
 }
 
-/*
- * Gives up every other descriptor that was inherited: a pipe whose end we kept would not break when
- * its reader goes, and its writer would wait for ever. Returns fd under its new number.
- */
-static int alone_with(int fd)
-{
-    int kept = STDERR_FILENO + 1;
-
-    if (fd != kept)
-        (void)dup3(fd, kept, O_CLOEXEC);
-    if (close_range((unsigned)kept + 1, ~0U, 0) < 0) {
-        for (int other = kept + 1; other < LAST_FD; other++)
-            (void)close(other);
-    }
-    return kept;
-}
-
 int prober_start(struct prober *p, const struct ready_checks *checks, const struct net_config *net,
                  char *const *variables, struct err *err)
 {
@@ -99,7 +81,7 @@ int prober_start(struct prober *p, const struct ready_checks *checks, const stru
     pid = fork();
     if (pid == 0) {
         child_settle(parent);
-        probe(checks, net, variables, alone_with(ends[1]));
+        probe(checks, net, variables, child_alone_with(ends[1]));
     }
     (void)close(ends[1]);
     if (pid < 0) {

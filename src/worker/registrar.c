@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,11 +100,11 @@ void registrar_observe(void *ctx, enum news_kind kind, const struct worker_news 
         ARENA_SCOPED a = {0};
 
         r->record.state = now->state;
-        r->record.reason = fit(&a, now->reason, FLEET_REASON_MAX);
+        (void)snprintf(r->reason, sizeof(r->reason), "%s", fit(&a, now->reason, FLEET_REASON_MAX));
+        r->record.reason = r->reason;
         r->record.progress =
             (struct fleet_progress){.bytes = now->bytes, .total = now->total, .bps = now->bps};
         send_record(r);
-        r->record.reason = "";
     }
     if (r->from >= 0 && pthread_equal(pthread_self(), r->leader))
         hear(r);
@@ -127,8 +128,23 @@ void registrar_models(struct registrar *r, struct arena *a, const struct config 
 
 void registrar_gpus(struct registrar *r, struct str gpus)
 {
-    if (gpus.len > 0 && gpus.len <= FLEET_GPUS_BYTES)
-        r->record.gpus = gpus;
+    if (gpus.len == 0 || gpus.len > sizeof(r->gpus))
+        return;
+    memcpy(r->gpus, gpus.ptr, gpus.len);
+    r->record.gpus = (struct str){r->gpus, gpus.len};
+}
+
+void registrar_holds(struct registrar *r, const struct fleet_hold *holds, size_t count)
+{
+    r->record.holds = r->holds;
+    r->record.hold_count = count < FLEET_HOLDS_MAX ? count : FLEET_HOLDS_MAX;
+    for (size_t i = 0; i < r->record.hold_count; i++) {
+        (void)snprintf(r->uuids[i], sizeof(r->uuids[i]), "%s", holds[i].uuid);
+        r->holds[i] = holds[i];
+        r->holds[i].uuid = r->uuids[i];
+    }
+    if (r->pid > 0)
+        send_record(r);
 }
 
 static int open_pipes(int to[2], int from[2])

@@ -30,6 +30,11 @@ struct registrar {
     struct fleet_record record;
     char words[REGISTRAR_WORDS]; /* that are not whole lines yet */
     size_t len;
+    /* What the record points to. */
+    char reason[FLEET_REASON_MAX + 1];
+    char gpus[FLEET_GPUS_BYTES];
+    struct fleet_hold holds[FLEET_HOLDS_MAX];
+    char uuids[FLEET_HOLDS_MAX][FLEET_UUID_MAX + 1];
 };
 
 struct registrar_of {
@@ -49,10 +54,14 @@ int registrar_open(struct registrar *r, struct arena *a, const struct registrar_
 /* An observer of the worker's news. */
 void registrar_observe(void *ctx, enum news_kind kind, const struct worker_news *now);
 
-/* What is known by now, to be told with the next news: revisions, and the GPUs as a JSON array. */
+/* What is known by now, to be told with the next news: revisions, and the GPUs as a JSON array,
+ * which is copied. */
 void registrar_models(struct registrar *r, struct arena *a, const struct config *config,
                       const struct catalog_choice *choice);
 void registrar_gpus(struct registrar *r, struct str gpus);
+
+/* What CMD holds of the GPUs: told at once, and copied. At most FLEET_HOLDS_MAX. */
+void registrar_holds(struct registrar *r, const struct fleet_hold *holds, size_t count);
 
 /* Waits until the end was told, REGISTRATION_LEAVE_MS and a little at most. */
 void registrar_close(struct registrar *r);

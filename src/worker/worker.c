@@ -12,11 +12,13 @@
 #include "worker/environment.h"
 #include "worker/fill.h"
 #include "worker/hearing.h"
+#include "worker/holding.h"
 #include "worker/in_use.h"
 #include "worker/log.h"
 #include "worker/notify.h"
 #include "worker/registrar.h"
 #include "worker/restart.h"
+#include "worker/start_refuse.h"
 #include "worker/status.h"
 #include "worker/substitute.h"
 #include "worker/supervise.h"
@@ -36,6 +38,7 @@ struct worker {
     struct ahead ahead;
     struct hearing hearing;
     struct in_use in_use;
+    struct holding holding;
     struct registrar registrar;
     char why[NEWS_REASON];
 };
@@ -140,27 +143,6 @@ static enum outcome await_ready(struct worker *w, const struct ready_checks *che
     return OUTCOME_BROKEN;
 }
 
-static int was_late(const struct worker *w, const struct supervised *command, struct err *err)
-{
-    const char *reason = w->supervisor.prober.reason;
-    char took[NUM_TEXT];
-
-    (void)err_set(err, ERR_WAIT, "%s was not ready within %s: %s", command->name,
-                  num_format_duration(took, w->o->config->options.start_timeout_ms),
-                  reason[0] != '\0' ? reason : "it said nothing");
-    return err_hint(err, "--start-timeout gives it longer; --ready-http, --ready-tcp or "
-                         "--ready-cmd say how its readiness is seen");
-}
-
-static int cannot_be_run(const struct supervised *command, int cannot, struct err *err)
-{
-    errno = cannot;
-    (void)err_sys(err, ERR_USAGE, "%s cannot be run", command->argv[0]);
-    if (child_exit_of_errno(cannot) == child_exit_of_errno(ENOENT))
-        return err_hint(err, "write its whole path, or install it in this image");
-    return err_hint(err, "it must be a program that this user may execute (chmod +x)");
-}
-
 /* Starts one command and waits until it is ready. */
 static int start_one(struct worker *w, struct supervised *command, enum outcome *ret_outcome,
                      int *ret_cannot, struct err *err)
@@ -186,7 +168,7 @@ static int start_one(struct worker *w, struct supervised *command, enum outcome 
     if (started < 0)
         return -1;
     if (*ret_cannot != 0)
-        return cannot_be_run(command, *ret_cannot, err);
+        return start_cannot(command, *ret_cannot, err);
     if (is_cmd) {
         news_engine(&w->news, true, command->pid);
         ahead_start(&w->ahead, w->arena, w->o->config, w->o->report, w->o->choice,
@@ -194,7 +176,7 @@ static int start_one(struct worker *w, struct supervised *command, enum outcome 
     }
     *ret_outcome = await_ready(w, &checks, err);
     if (*ret_outcome == OUTCOME_LATE)
-        return was_late(w, command, err);
+        return start_late(command, s->prober.reason, w->o->config->options.start_timeout_ms, err);
     return *ret_outcome == OUTCOME_BROKEN ? -1 : 0;
 }
 
@@ -336,6 +318,7 @@ static int supervise(int *ret_status, struct worker *w, struct err *err)
 static int prepare(struct worker *w, struct err *err)
 {
     const struct worker_options *o = w->o;
+    uint64_t gated_ms;
     struct str gpus;
 
     news_move(&w->news, FLEET_GATING, NULL);
@@ -343,6 +326,7 @@ static int prepare(struct worker *w, struct err *err)
                   &(struct gate_ask){.config = o->config, .type = o->type, .report = o->report},
                   err) < 0)
         return -1;
+    gated_ms = clock_now_ms(o->clock);
     registrar_gpus(&w->registrar, gpus);
     hearing_init(&w->hearing, o->config, o->report, o->type, o->choice, gpus);
     if (fill_volume(w->arena, o->config, o->report, o->choice, &w->news, err) < 0 ||
@@ -351,6 +335,15 @@ static int prepare(struct worker *w, struct err *err)
     registrar_models(&w->registrar, w->arena, o->config, o->choice);
     in_use_begin(&w->in_use, w->arena, o->config, o->report, o->choice);
     news_add(&w->news, in_use_observe, &w->in_use);
+    holding_begin(&w->holding, w->arena,
+                  &(struct holding_of){.config = o->config,
+                                       .type = o->type->name,
+                                       .gate = o->gate,
+                                       .planned = o->planned,
+                                       .registrar = &w->registrar,
+                                       .in_use = &w->in_use},
+                  gpus, clock_now_ms(o->clock) - gated_ms);
+    news_add(&w->news, holding_observe, &w->holding);
     w->supervisor.variables = environment_for_child(w->arena, o->variables, o->config);
     return supervisor_begin(&w->supervisor, err);
 }
@@ -389,6 +382,7 @@ int worker_run(int *ret_status, struct arena *a, const struct worker_options *op
     else
         conclude(&w, err->code == ERR_INTERRUPTED ? FLEET_STOPPED : FLEET_FAILED, err->msg);
     supervisor_done(&w.supervisor);
+    holding_end(&w.holding);
     in_use_end(&w.in_use);
     registrar_close(&w.registrar);
     notify_close(&w.notify);

@@ -1,6 +1,7 @@
 """`hostler run` and the coordinators: what a worker tells of itself, and that nobody it tells is in its way."""
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -224,3 +225,20 @@ def test_the_answers_are_printed_from_their_table(hostler):
     got = hostler("help", "registration")
     assert got.rc == 0 and got.stdout.count("\n") == 13
     assert got.stdout in (ROOT / "doc/registration.md").read_text()
+
+
+def test_a_worker_whose_registering_process_dies_says_so_once_and_goes_on(hostler, volume, coordinator, worker, tmp_path):
+    at = coordinator()
+    child = worker(at, "sh", "-c", "exec sleep 1000")
+    listed(hostler, at, state="running")
+    children = pathlib.Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    registering = [pid for pid in children if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() != "sleep"]
+    [status] = [path for path in tmp_path.glob("runtime-*/*") if path.read_bytes().startswith(b"hostler-status")]
+    os.kill(int(registering[0]), signal.SIGKILL)
+    child.out.wait_for("the process that registers this worker has ended: the coordinator will think it lost, and it goes on", 20)
+    for _ in range(2):                      # each of them is two seconds of its news
+        before = status.stat().st_mtime_ns
+        wait_until(lambda: status.exists() and status.stat().st_mtime_ns != before)
+    child.signal(signal.SIGTERM)
+    got = child.finish()
+    assert got.rc == 143 and got.stdout.count("the process that registers this worker has ended") == 1

@@ -25,6 +25,7 @@ static void check_limits(const struct fleet_record *r)
     need(r->model_count <= FLEET_MODELS_MAX);
     need(r->label_count <= FLEET_LABELS_MAX);
     need(r->gpus.len <= FLEET_GPUS_BYTES);
+    need(r->hold_count <= FLEET_HOLDS_MAX);
 }
 
 static void check_again(const struct fleet_record *r)

@@ -12,7 +12,8 @@ static const char whole[] =
     "0\",\"state\":\"downloading\",\"reason\":\"\",\"models\":[{\"name\":\"hf:org/"
     "name\",\"revision\":\"63a8\"},{\"name\":\"llava:7b\",\"revision\":\"\"}],\"url\":\"http://"
     "node-7:8000\",\"labels\":{\"zone\":\"a\",\"b\":\"\"},\"gpus\":[{\"uuid\":\"GPU-1\",\"total_"
-    "mib\":23034,\"mig\":null,\"display\":false}],\"progress\":{\"bytes\":5,\"total\":9,\"bps\":2}";
+    "mib\":23034,\"mig\":null,\"display\":false}],\"holds\":[{\"uuid\":\"GPU-1\",\"mib\":16384,"
+    "\"planned_mib\":16675}],\"progress\":{\"bytes\":5,\"total\":9,\"bps\":2}";
 
 /* 0, or -1 with err as fleet_record_read() left it. */
 static int read_over(struct fleet_record *r, struct arena *a, const char *text, struct err *err)
@@ -37,6 +38,7 @@ static void what_was_written_is_read_back_as_it_was(void **state)
     assert_string_equal(r.models[1].name, "llava:7b");
     assert_string_equal(r.labels[0].key, "zone");
     assert_int_equal(r.progress.total, 9);
+    assert_int_equal(r.holds[0].planned_mib, 16675);
     buf_addc(&b, '{');
     fleet_record_put(&b, &r);
     assert_string_equal(b.ptr, whole);
@@ -86,6 +88,10 @@ static void what_is_broken_or_too_long_is_refused_and_changes_nothing(void **sta
         {"{\"labels\":{\"\":\"\"}}", ERR_LIMIT, "\"labels\" has a key"},
         {"{\"gpus\":{}}", ERR_NET, "\"gpus\" should be a list"},
         {"{\"gpus\":[1]}", ERR_NET, "\"gpus\" should hold objects"},
+        {"{\"holds\":{}}", ERR_NET, "\"holds\" should be a list"},
+        {"{\"holds\":[1]}", ERR_NET, "\"holds\" should hold objects"},
+        {"{\"holds\":[{\"mib\":-1}]}", ERR_NET,
+         "\"holds\": \"mib\" should be a whole number from 0"},
         {"{\"progress\":{\"bytes\":-1}}", ERR_NET, "\"progress\": \"bytes\" should be"},
         {"{\"progress\":[]}", ERR_NET, "\"progress\" should be an object"},
     };
@@ -139,6 +145,8 @@ static void the_limits_are_taken_and_one_more_is_not(void **state)
         {"{\"labels\":{\"", "a", FLEET_KEY_MAX, "\":\"\"}}"},
         {"{\"labels\":{\"a\":\"", "a", FLEET_VALUE_MAX, "\"}}"},
         {"{\"gpus\":[", "{}", FLEET_GPUS_MAX, "]}"},
+        {"{\"holds\":[", "{}", FLEET_HOLDS_MAX, "]}"},
+        {"{\"holds\":[{\"uuid\":\"", "a", FLEET_UUID_MAX, "\"}]}"},
         {"{\"gpus\":[{\"uuid\":\"", "a", FLEET_GPUS_BYTES - 13, "\"}]}"},
     };
 

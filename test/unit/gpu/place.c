@@ -184,7 +184,7 @@ static int64_t worth(const struct place_ask *ask, const struct place_item *item,
 {
     const struct place_option *o = &item->options[c->option];
     const int64_t all[] = {!o->counts_less, (int64_t)o->quality,
-                           item->current != 0 && item->current == c->gpus,
+                           c->gpus != 0 && (item->current | c->gpus) == item->current,
                            o->tp > 1 ? -(int64_t)o->tp : 0, -worst_link(ask, c->gpus)};
 
     return all[what];

@@ -24,8 +24,9 @@ static int read_json(struct model_facts *facts, struct arena *a, const char *jso
     return safetensors_read(facts, a, bytes, bytes.len + data, "f", err);
 }
 
-#define BF16_8 "{\"dtype\":\"BF16\",\"shape\":[2,4],\"data_offsets\":[0,16]}"
-#define F32_4  "{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}"
+#define BF16_8  "{\"dtype\":\"BF16\",\"shape\":[2,4],\"data_offsets\":[0,16]}"
+#define A_ALONE "{\"a\":{\"dtype\":\"BF16\",\"shape\":[2,4],\"data_offsets\":[0,16]}"
+#define F32_4   "{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}"
 
 static void shards_of_one_model_add_up(void **state)
 {
@@ -96,9 +97,9 @@ static void empty_tensors_scalars_and_no_tensor_at_all_are_fine(void **state)
 static void what_is_refused_leaves_the_facts_as_they_were(void **state)
 {
     static const char *const bad[] = {
-        "{\"a\":" BF16_8 ",\"a\":" BF16_8 "}",
-        "{\"a\":" BF16_8 "}}",
-        ("{\"a\":" BF16_8),
+        A_ALONE ",\"a\":" BF16_8 "}",
+        A_ALONE "}}",
+        A_ALONE,
         "{\"a\":[]}",
         "{\"a\":{\"dtype\":\"BF16\",\"shape\":[-1],\"data_offsets\":[0,16]}}",
         "{\"a\":{\"dtype\":\"BF16\",\"shape\":[8],\"data_offsets\":[0,16],\"dtype\":\"BF16\"}}",

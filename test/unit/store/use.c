@@ -65,6 +65,77 @@ static void what_is_marked_is_listed_until_it_ends(void **state)
     use_end(&one);
 }
 
+static void the_gpus_it_holds_are_marked_beside_and_anew_when_they_change(void **state)
+{
+    struct scratch *s = *state;
+    struct volume v = volume_of(s);
+    struct use_gpu gpus[] = {
+        {.uuid = "GPU-5c3f2a1b-0000-1111-2222-333344445555",
+         .mib = 16675,
+         .worker = "01234567",
+         .type = "vllm"},
+        {.uuid = "MIG-5c3f2a1b-0000-1111-2222-333344445555",
+         .mib = 99999999,
+         .worker = "01234567",
+         .type = "a-type:whose-name-is-as-long-as-a-mark-can-hold-it."},
+    };
+    struct use *use = begin(s, &v, "gpu-1");
+    size_t seen = 0;
+    use_marks marks;
+
+    use_gpus(use, gpus, 2);
+    marks = use_list(&s->arena, &v);
+    assert_int_equal(marks.len, 4);
+    for (size_t i = 0; i < marks.len; i++) {
+        struct use_gpu gpu;
+
+        if (!use_gpu_of(&gpu, &marks.at[i]))
+            continue;
+        seen++;
+        for (size_t k = 0; k < 2; k++) {
+            if (strcmp(gpu.uuid, gpus[k].uuid) != 0)
+                continue;
+            assert_int_equal(gpu.mib, gpus[k].mib);
+            assert_string_equal(gpu.worker, gpus[k].worker);
+            assert_string_equal(gpu.type, gpus[k].type);
+        }
+    }
+    assert_int_equal(seen, 2);
+    use_gpus(use, gpus, 1);
+    assert_int_equal(use_list(&s->arena, &v).len, 3);
+    use_gpus(use, NULL, 0);
+    assert_int_equal(use_list(&s->arena, &v).len, 2);
+    use_end(&use);
+}
+
+static void a_mark_of_a_gpu_that_is_broken_is_none(void **state)
+{
+    static const char *const broken[] = {
+        "gpu",
+        "gpu:",
+        "gpu:GPU-1",
+        "gpu:GPU-1:12",
+        "gpu:GPU-1:12:ab",
+        "gpu::1:a:b",
+        "gpu:a:-1:b:c",
+        "gpu:a:1::c",
+        "gpu:a:1:b:",
+        "gpu:a:99999999999:b:c",
+        "gpu:a:1:a-worker-of-too-many-letters:c",
+        "hf:org/name:1:b:c",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        struct lease_state mark = {.format = 1};
+        struct use_gpu gpu;
+
+        (void)snprintf(mark.what, sizeof(mark.what), "%s", broken[i]);
+        if (use_gpu_of(&gpu, &mark))
+            fail_msg("%s", broken[i]);
+    }
+}
+
 /* As a process that was killed leaves it: nobody holds its flock. */
 static void leave_one(struct scratch *s, const char *name, const char *boot_id)
 {
@@ -166,6 +237,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_is_marked_is_listed_until_it_ends),
+        TEST(the_gpus_it_holds_are_marked_beside_and_anew_when_they_change),
+        TEST(a_mark_of_a_gpu_that_is_broken_is_none),
         TEST(what_the_dead_left_is_not_listed_and_goes_with_the_next_who_marks),
         TEST(who_was_paused_marks_again),
         TEST(names_that_are_no_marks_and_what_is_planted_are_passed_over),
