@@ -1,6 +1,7 @@
 /* coordinator: the registry of workers, as a server. */
 
 #include "cmd/cmd.h"
+#include "cmd/fleet_picture.h"
 #include "coord/gateway.h"
 #include "coord/server.h"
 #include "sys/file.h"
@@ -159,8 +160,12 @@ static int serve(struct coordinator *c, struct cmd_context *ctx, struct server_o
 static int run(struct cmd_context *ctx, struct err *err)
 {
     const struct config_options *o = &ctx->config->options;
-    struct coordinator c = {
-        .clock = clock_real(), .catalog = &ctx->config->catalog, .streams_max = STREAMS_MAX};
+    struct catalog catalog = ctx->config->catalog;
+    struct coordinator c = {.clock = clock_real(),
+                            .catalog = &catalog,
+                            .streams_max = STREAMS_MAX,
+                            .picture = fleet_picture,
+                            .picture_ctx = &catalog};
     struct server_options options = {.connections = (unsigned)o->max_connections,
                                      .request_ms = o->request_timeout_ms,
                                      .rate = o->rate,

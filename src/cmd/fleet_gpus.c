@@ -8,7 +8,7 @@
 
 typedef VEC(struct plan_gpu) gpu_list;
 
-static bool is_alive(const struct fleet_listed *worker)
+bool fleet_is_alive(const struct fleet_listed *worker)
 {
     return !worker->lost && worker->record.state != FLEET_STOPPED &&
            worker->record.state != FLEET_FAILED && worker->record.gpus.len > 0;
@@ -18,7 +18,8 @@ static bool is_alive(const struct fleet_listed *worker)
 static bool is_freshest(const struct fleet_listed *all, size_t count, size_t i)
 {
     for (size_t k = 0; k < count; k++) {
-        if (k == i || !is_alive(&all[k]) || strcmp(all[k].record.host, all[i].record.host) != 0)
+        if (k == i || !fleet_is_alive(&all[k]) ||
+            strcmp(all[k].record.host, all[i].record.host) != 0)
             continue;
         if (all[k].last_beat_s < all[i].last_beat_s + (k < i))
             return false;
@@ -61,12 +62,30 @@ static int add_host(gpu_list *out, struct arena *a, const struct fleet_record *r
     return 0;
 }
 
+int fleet_gpus_of(struct plan_gpu **out, size_t *ret_count, running_list *ret_running,
+                  struct arena *a, const struct fleet_listed *all, size_t count, struct err *err)
+{
+    gpu_list gpus = {0};
+
+    for (size_t i = 0; i < count; i++) {
+        if (fleet_is_alive(&all[i]))
+            running_of_record(ret_running, a, &all[i].record);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (fleet_is_alive(&all[i]) && is_freshest(all, count, i) &&
+            add_host(&gpus, a, &all[i].record, ret_running, err) < 0)
+            return -1;
+    }
+    *out = gpus.at != NULL ? gpus.at : arena_array(a, struct plan_gpu, 1);
+    *ret_count = gpus.len;
+    return 0;
+}
+
 int fleet_gpus(struct plan_gpu **out, size_t *ret_count, running_list *ret_running,
                struct cmd_context *ctx, struct err *err)
 {
     struct fleet_listed *all;
     struct fleet_client c;
-    gpu_list gpus = {0};
     size_t count;
     int r;
 
@@ -74,17 +93,5 @@ int fleet_gpus(struct plan_gpu **out, size_t *ret_count, running_list *ret_runni
         return -1;
     r = fleet_client_list(&all, &count, &c, "", err);
     fleet_client_close(&c);
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        if (is_alive(&all[i]))
-            running_of_record(ret_running, ctx->arena, &all[i].record);
-    }
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        if (is_alive(&all[i]) && is_freshest(all, count, i))
-            r = add_host(&gpus, ctx->arena, &all[i].record, ret_running, err);
-    }
-    if (r < 0)
-        return -1;
-    *out = gpus.at != NULL ? gpus.at : arena_array(ctx->arena, struct plan_gpu, 1);
-    *ret_count = gpus.len;
-    return 0;
+    return r < 0 ? -1 : fleet_gpus_of(out, ret_count, ret_running, ctx->arena, all, count, err);
 }

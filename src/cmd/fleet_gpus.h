@@ -14,4 +14,12 @@
 int fleet_gpus(struct plan_gpu **out, size_t *ret_count, running_list *ret_running,
                struct cmd_context *ctx, struct err *err) MUST_CHECK;
 
+/* The same of workers that are at hand; they must outlive what is put out. */
+int fleet_gpus_of(struct plan_gpu **out, size_t *ret_count, running_list *ret_running,
+                  struct arena *a, const struct fleet_listed *all, size_t count,
+                  struct err *err) MUST_CHECK;
+
+/* It is heard, has not ended, and tells of GPUs. */
+bool fleet_is_alive(const struct fleet_listed *worker);
+
 #endif

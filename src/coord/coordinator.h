@@ -28,6 +28,13 @@ struct coordinator {
     size_t streams_max;
     uint64_t started_ms;
     struct coordinator_counts counts;
+    /*
+     * SVG of what a plan of these workers, all of one host, would do, and what they hold. It must
+     * not block. Who knows of plans fills it in.
+     */
+    int (*picture)(void *ctx, struct str *ret_svg, struct arena *a,
+                   const struct fleet_listed *workers, size_t count, struct err *err);
+    void *picture_ctx;
 };
 
 #endif

@@ -11,6 +11,7 @@ static const struct route routes[] = {
     {"GET", "/v1/workers/{}", AUTH_READ, false, "worker", handle_worker},
     {"GET", "/v1/models", AUTH_READ, false, "models", handle_models},
     {"GET", "/v1/models/{}/endpoints", AUTH_READ, false, "endpoints", handle_endpoints},
+    {"GET", "/v1/hosts/{}/plan", AUTH_READ, false, "plan", handle_plan},
     {"GET", "/v1/events", AUTH_READ, false, "events", handle_events},
     {"GET", "/", AUTH_NONE, false, "page", handle_page},
     {"GET", "/page.css", AUTH_NONE, false, "page_css", handle_page_css},

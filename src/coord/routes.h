@@ -33,6 +33,7 @@ void handle_list(struct exchange *x);
 void handle_worker(struct exchange *x);
 void handle_models(struct exchange *x);
 void handle_endpoints(struct exchange *x);
+void handle_plan(struct exchange *x);
 void handle_events(struct exchange *x);
 void handle_page(struct exchange *x);
 void handle_page_css(struct exchange *x);

@@ -92,6 +92,7 @@ struct plan_item {
 struct plan_held {
     const char *who;
     uint64_t bytes;
+    size_t item; /* the first of those that are planned in its place; SIZE_MAX: none is */
 };
 
 /* A GPU that the plan may use or says why not. */

@@ -89,13 +89,14 @@ static size_t first_of(const struct plan_ask *ask, const struct running *one)
 
 /* The one of that type which comes first by its GPUs and was not taken yet; NULL: none. */
 static const struct running *take_next(const struct plan_ask *ask, const running_list *list,
-                                       bool *taken, const char *type)
+                                       size_t *taken_by, size_t item)
 {
+    const char *type = ask->items[item].worker;
     size_t best = SIZE_MAX;
     size_t found = SIZE_MAX;
 
     for (size_t i = 0; i < list->len; i++) {
-        size_t first = taken[i] ? SIZE_MAX : first_of(ask, &list->at[i]);
+        size_t first = taken_by[i] != SIZE_MAX ? SIZE_MAX : first_of(ask, &list->at[i]);
 
         if (first < best && strcmp(list->at[i].type, type) == 0) {
             best = first;
@@ -104,7 +105,7 @@ static const struct running *take_next(const struct plan_ask *ask, const running
     }
     if (found == SIZE_MAX)
         return NULL;
-    taken[found] = true;
+    taken_by[found] = item;
     return &list->at[found];
 }
 
@@ -113,7 +114,8 @@ static uint64_t used_of(const struct plan_gpu *gpu)
     return gpu->gpu->used_mib * MEMORY_MIB;
 }
 
-static void set_held(struct plan_ask *ask, struct arena *a, const running_list *list)
+static void set_held(struct plan_ask *ask, struct arena *a, const running_list *list,
+                     const size_t *taken_by)
 {
     for (size_t i = 0; i < list->len; i++) {
         for (size_t k = 0; k < list->at[i].hold_count; k++) {
@@ -127,7 +129,7 @@ static void set_held(struct plan_ask *ask, struct arena *a, const running_list *
             if (gpu->held_count > 0)
                 memcpy(held, gpu->held, gpu->held_count * sizeof(*held));
             held[gpu->held_count++] =
-                (struct plan_held){list->at[i].who, list->at[i].holds[k].bytes};
+                (struct plan_held){list->at[i].who, list->at[i].holds[k].bytes, taken_by[i]};
             gpu->held = held;
         }
     }
@@ -159,17 +161,19 @@ static void free_for(struct plan_ask *ask, const struct running *one)
 void running_keep(struct plan_ask *ask, struct plan_item *items, struct arena *a,
                   const running_list *list)
 {
-    bool *taken = arena_array(a, bool, list->len + 1);
+    size_t *taken_by = arena_array(a, size_t, list->len + 1);
     const struct running *now = NULL;
 
-    set_held(ask, a, list);
+    for (size_t i = 0; i < list->len; i++)
+        taken_by[i] = SIZE_MAX;
     for (size_t i = 0; i < ask->item_count; i++) {
         /* The items of one type, which stand together, are one worker. */
         if (i == 0 || items[i].group != items[i - 1].group) {
-            now = items[i].worker == NULL ? NULL : take_next(ask, list, taken, items[i].worker);
+            now = items[i].worker == NULL ? NULL : take_next(ask, list, taken_by, i);
             if (now != NULL)
                 free_for(ask, now);
         }
         items[i].current = now == NULL ? NULL : uuids_of(a, now);
     }
+    set_held(ask, a, list, taken_by);
 }

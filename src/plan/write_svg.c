@@ -8,6 +8,8 @@
 #define BAR_WIDTH ((uint64_t)600)
 #define LEFT      180
 #define ROW       34
+#define ROW_NOW   14 /* more of it for what is now */
+#define NOW       8  /* the height of that bar */
 #define LEGEND    22
 
 /* Characters that have room beside a bar, and below it; more stands in the title alone. */
@@ -55,6 +57,7 @@ struct part {
     uint64_t x;
     uint64_t width;
     size_t y;
+    size_t height;
     const char *colour;
     const char *opacity;
 };
@@ -63,10 +66,10 @@ static void put_part(struct buf *out, const struct write_ask *ask, struct part p
                      const char *title)
 {
     buf_addf(out,
-             "<rect x=\"%llu\" y=\"%zu\" width=\"%llu\" height=\"22\" fill=\"%s\" "
+             "<rect x=\"%llu\" y=\"%zu\" width=\"%llu\" height=\"%zu\" fill=\"%s\" "
              "fill-opacity=\"%s\"><title>",
              (unsigned long long)(LEFT + part.x), part.y, (unsigned long long)part.width,
-             part.colour, part.opacity);
+             part.height, part.colour, part.opacity);
     (void)put_text(out, ask, title, SIZE_MAX);
     buf_addz(out, "</title></rect>\n");
 }
@@ -111,7 +114,7 @@ static void put_items(struct buf *out, const struct write_ask *ask, size_t gpu, 
             *sum += placed->taken;
             end = wide(*sum, total);
             end = end < BAR_WIDTH ? end : BAR_WIDTH;
-            put_part(out, ask, (struct part){*x, end - *x, y, colours[i % COLOURS], "1"},
+            put_part(out, ask, (struct part){*x, end - *x, y, 22, colours[i % COLOURS], "1"},
                      said(ask, placed->item->name, placed->taken));
             *x = end;
         }
@@ -125,18 +128,71 @@ static void put_bar(struct buf *out, const struct write_ask *ask, size_t gpu, si
     uint64_t sum = room_held(at);
     uint64_t x = wide(sum, total);
 
-    put_part(out, ask, (struct part){0, BAR_WIDTH, y, "#888", "0.25"}, said(ask, "in all", total));
+    put_part(out, ask, (struct part){0, BAR_WIDTH, y, 22, "#888", "0.25"},
+             said(ask, "in all", total));
     if (at->gpu->state != GPU_OK) {
         put_label(out, ask, LEFT + 8, y + 16,
                   str_format(ask->arena, "is %s", gpu_state_name(at->gpu->state)), LEGEND_CELLS);
         return;
     }
     if (x > 0)
-        put_part(out, ask, (struct part){0, x, y, "#888", "1"}, said(ask, "held by others", sum));
+        put_part(out, ask, (struct part){0, x, y, 22, "#888", "1"},
+                 said(ask, "held by others", sum));
     put_items(out, ask, gpu, y, &x, &sum);
     if (x < BAR_WIDTH)
-        put_part(out, ask, (struct part){x, BAR_WIDTH - x, y, "#888", "0"},
+        put_part(out, ask, (struct part){x, BAR_WIDTH - x, y, 22, "#888", "0"},
                  said(ask, "free", total > sum ? total - sum : 0));
+}
+
+static void put_now_part(struct buf *out, const struct write_ask *ask, struct part at,
+                         const char *who, uint64_t bytes)
+{
+    if (at.width > 0)
+        put_part(out, ask, at, str_format(ask->arena, "now %s", said(ask, who, bytes)));
+}
+
+/*
+ * Reality beside the plan: what is known to run has the colour of what is planned in its place. All
+ * else that is in use comes first, as in the bar above.
+ */
+static void put_now(struct buf *out, const struct write_ask *ask, size_t gpu, size_t y)
+{
+    const struct plan_gpu *at = &ask->plan->ask->gpus[gpu];
+    uint64_t total = at->gpu->cuda_total_mib * MEMORY_MIB;
+    uint64_t used = total - at->gpu->free_mib * MEMORY_MIB;
+    uint64_t held = 0;
+    uint64_t sum, x;
+
+    for (size_t i = 0; i < at->held_count; i++)
+        held += at->held[i].bytes;
+    sum = used > held ? used - held : 0;
+    x = wide(sum, total);
+    put_part(out, ask, (struct part){0, BAR_WIDTH, y, NOW, "#888", "0.25"},
+             said(ask, "now in use", used));
+    put_now_part(out, ask, (struct part){0, x, y, NOW, "#888", "1"}, "held by others", sum);
+    for (size_t i = 0; i < at->held_count; i++) {
+        const struct plan_held *one = &at->held[i];
+        uint64_t end;
+
+        sum += one->bytes < used - sum ? one->bytes : used - sum;
+        end = wide(sum, total);
+        put_now_part(out, ask,
+                     (struct part){x, end - x, y, NOW,
+                                   one->item == SIZE_MAX ? "#888" : colours[one->item % COLOURS],
+                                   "1"},
+                     one->who, one->bytes);
+        x = end;
+    }
+}
+
+/* Whether anything is known of what runs. */
+static bool has_now(const struct plan_ask *ask)
+{
+    for (size_t i = 0; i < ask->gpu_count; i++) {
+        if (ask->gpus[i].held_count > 0)
+            return true;
+    }
+    return false;
 }
 
 /* Without a GPU the square is empty. */
@@ -156,7 +212,8 @@ static void put_legend(struct buf *out, const struct write_ask *ask, size_t i, s
 void plan_write_svg(struct buf *out, const struct write_ask *ask)
 {
     const struct plan_ask *of = ask->plan->ask;
-    size_t height = of->gpu_count * ROW + of->item_count * LEGEND + 24;
+    size_t row = has_now(of) ? ROW + ROW_NOW : ROW;
+    size_t height = of->gpu_count * row + of->item_count * LEGEND + 24;
 
     buf_addf(out,
              "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %llu %zu\" role=\"img\" "
@@ -164,10 +221,12 @@ void plan_write_svg(struct buf *out, const struct write_ask *ask)
              "<style>text{fill:#222}@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>\n",
              (unsigned long long)(LEFT + BAR_WIDTH + 10), height);
     for (size_t i = 0; i < of->gpu_count; i++) {
-        put_label(out, ask, 10, i * ROW + 26, plan_gpu_name(ask->arena, &of->gpus[i]), NAME_CELLS);
-        put_bar(out, ask, i, i * ROW + 10);
+        put_label(out, ask, 10, i * row + 26, plan_gpu_name(ask->arena, &of->gpus[i]), NAME_CELLS);
+        put_bar(out, ask, i, i * row + 10);
+        if (row > ROW && of->gpus[i].gpu->state == GPU_OK)
+            put_now(out, ask, i, i * row + 36);
     }
     for (size_t i = 0; i < of->item_count; i++)
-        put_legend(out, ask, i, of->gpu_count * ROW + i * LEGEND + 14);
+        put_legend(out, ask, i, of->gpu_count * row + i * LEGEND + 14);
     buf_addz(out, "</svg>\n");
 }

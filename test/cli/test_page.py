@@ -257,3 +257,26 @@ def test_after_a_broken_connection_it_tells_what_it_missed(at, browser):
     # by its last id: a page that began anew would know no change
     assert "running → draining" in browser.eval(text_of("changes"))
     relay.close()
+
+
+def test_the_plan_of_a_host_stands_beside_what_its_workers_hold(at, browser):
+    cards = [{**GPU, "uuid": f"GPU-{i}", "sm": "8.9", "used_mib": used, "processes": []} for i, used in enumerate((0, 21000))]
+    at.register("w1", type="vllm", host="gpu-3", state="running", gpus=cards, holds=[{"uuid": "GPU-1", "mib": 20500, "planned_mib": 0}])
+    at.register("w2", type=HOSTILE, host="gpu-4", state="running", gpus=cards)
+    browser.do("open", url=at.url + "/")
+    browser.wait("document.querySelector('#picture svg')")
+    titles = browser.eval("[...document.querySelectorAll('#picture title')].map((t) => t.textContent).join('\\n')")
+    assert "vllm/mistral-7b-instruct: 20.7 GiB" in titles and "now w1: 20.0 GiB" in titles and "now held by others: 500 MiB" in titles
+    # The plan leaves it where it is: both bars of the second GPU, and the square below, have one colour.
+    assert browser.eval("new Set([...document.querySelectorAll('#picture rect')].filter((r) => !r.getAttribute('fill').match(/888|none/))"
+                        ".map((r) => r.getAttribute('fill') + (+r.getAttribute('y') > 50))).size") == 1
+    assert browser.eval("getComputedStyle(document.querySelector('#picture text')).fill === getComputedStyle(document.body).color")
+    browser.do("shot", path=str(SHOTS / "page-plan.png"))
+    # The other host has no worker that the catalog knows: the picture is of what is in use alone.
+    browser.eval("(() => { const s = document.getElementById('plan-host'); s.value = 'gpu-4'; s.dispatchEvent(new Event('change')); })()")
+    browser.wait("document.querySelector('#picture svg') && !document.querySelector('#picture').textContent.includes('mistral')")
+    assert "held by others: 20.5 GiB" in browser.eval("document.getElementById('picture').textContent")
+    at.say("leave", "w1", reason="told to end")
+    at.say("leave", "w2", reason="told to end")
+    browser.wait("document.getElementById('plan').hidden")
+    assert browser.eval("document.title") == "Hostler: workers"

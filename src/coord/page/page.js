@@ -5,11 +5,13 @@
 const ORDER = ["failed", "lost", "downloading", "publishing", "checking", "waiting", "gating", "starting",
                "launching", "running", "draining", "stopped"];
 const OVER = ["failed", "lost", "stopped"];
-const ROW = 34, CHANGES = 200, NAMES = 500, NAMES_AGAIN_MS = 5000;
+const ROW = 34, CHANGES = 200, NAMES = 500, NAMES_AGAIN_MS = 5000, PLAN_AGAIN_MS = 2000, HOSTS = 200;
 const workers = new Map();
 // A worker's spelling of a model -> the one that the coordinator has for all spellings of it.
 const names = new Map();
 let changes = [], query = "", chosen = null, lastId = "", pending = false, learning = false, turn = 0;
+// Of the host in the picture: what its workers held when it was drawn.
+let planned = "", planning = false;
 
 const at = (id) => document.getElementById(id);
 
@@ -170,6 +172,42 @@ async function learn(spellings) {
     }, wait);
 }
 
+// What of a host's workers a plan goes by.
+const basis = (host) => JSON.stringify([host, [...workers.values()].filter((w) => w.host === host)
+    .map((w) => [w.id, w.type, OVER.includes(w.state), w.gpus, w.holds]).sort()]);
+
+// The picture is ours, but its texts are the workers': it is taken apart as XML, and comes without its style, which is the page's.
+async function picture(host) {
+    const answer = await fetch(`v1/hosts/${encodeURIComponent(host)}/plan`, {headers: asReader(), cache: "no-store"});
+    if (!answer.ok) return make("p", (await answer.json()).error.message, "dim");
+    const text = (await answer.text()).replace(/<style>.*?<\/style>/, "");
+    const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+    return document.importNode(svg, true);
+}
+
+async function drawPlan(hosts) {
+    const select = at("plan-host");
+    at("plan").hidden = hosts.length === 0;
+    if (hosts.join("\n") !== [...select.options].map((o) => o.value).join("\n")) {
+        const before = select.value;
+        select.replaceChildren(...hosts.map((host) => make("option", host)));
+        if (hosts.includes(before)) select.value = before;
+    }
+    const now = hosts.length ? basis(select.value) : "";
+    if (planning || now === planned) return;
+    planning = true;
+    planned = now;
+    try {
+        at("picture").replaceChildren(...(now ? [await picture(select.value)] : []));
+    } catch {
+        planned = "";           // asked again with the next change, or when that has come
+    }
+    setTimeout(() => {
+        planning = false;
+        drawSoon();
+    }, PLAN_AGAIN_MS);
+}
+
 function matches(w) {
     if (!query) return true;
     const text = [w.id, w.type, w.host, w.state, ...w.models.flatMap((m) => [m.name, nameOf(m.name)]),
@@ -185,6 +223,7 @@ function showDetails() {
                   ["address", w.url], ["version", w.version], ["instance", w.instance],
                   ["models", w.models.map((m) => m.name + (m.revision ? " @ " + m.revision.slice(0, 12) : "")).join(", ")],
                   ["labels", Object.entries(w.labels).map(([k, v]) => `${k}=${v}`).join(", ")],
+                  ...w.holds.map((h) => ["holds", `${h.uuid}: ${h.mib} MiB` + (h.planned_mib ? `, planned ${h.planned_mib} MiB` : "")]),
                   ...w.gpus.map((g) => [g.name || "GPU", `${g.uuid}: ${g.state || "ok"}, ${g.used_mib ?? "?"} of ${g.cuda_total_mib || g.total_mib} MiB` +
                                         (holders(g).length ? "; " + holders(g).join(", ") : "")])];
     at("detail-list").replaceChildren(...rows.filter(([, v]) => v).flatMap(([k, v]) => [make("dt", k), make("dd", v)]));
@@ -225,6 +264,7 @@ function draw() {
     lists.changes.set(changes.filter((c) => !query || (c.id + " " + c.words).toLowerCase().includes(query)));
     showDetails();
     learn(unknown);
+    drawPlan([...new Set(shown.filter((w) => w.gpus.length && !OVER.includes(w.state)).map((w) => w.host))].sort().slice(0, HOSTS));
 }
 
 function drawSoon() {
@@ -308,6 +348,7 @@ at("filter").addEventListener("input", (event) => {
     query = event.target.value.trim().toLowerCase();
     drawSoon();
 });
+at("plan-host").addEventListener("change", drawSoon);
 at("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     sessionStorage.setItem("token", at("token").value.trim());
