@@ -32,11 +32,18 @@ static void load(void)
                    &load_failure);
 }
 
+struct anchor {
+    const char *name;
+    struct yaml_node *node;
+};
+
 struct parsing {
     struct arena *arena;
     const char *name;
     yaml_parser_t parser;
     size_t nodes;
+    bool aliased; /* anchors, aliases and merge keys are taken */
+    VEC(struct anchor) anchors;
 };
 
 static struct yaml_node place_of(yaml_mark_t mark)
@@ -73,7 +80,7 @@ static int next_event(yaml_event_t *out, struct parsing *p, struct err *err)
 static int refuse_decoration(const struct parsing *p, const yaml_event_t *e,
                              const unsigned char *anchor, const unsigned char *tag, struct err *err)
 {
-    if (anchor != NULL)
+    if (anchor != NULL && !p->aliased)
         return refuse(p, e->start_mark, "anchors are not taken here", err);
     if (tag != NULL)
         return refuse(p, e->start_mark, "tags are not taken here", err);
@@ -90,8 +97,40 @@ static int new_node(struct yaml_node **out, struct parsing *p, const yaml_event_
     node = arena_new(p->arena, struct yaml_node);
     *node = place_of(e->start_mark);
     node->kind = kind;
+    node->weight = 1;
     *out = node;
     return 0;
+}
+
+/* From here on aliases of that name mean this node. */
+static void put_anchor(struct parsing *p, const char *name, struct yaml_node *node)
+{
+    struct anchor anchor = {name, node};
+
+    if (name != NULL)
+        vec_push(p->arena, &p->anchors, anchor);
+}
+
+static const char *anchor_of(const struct parsing *p, const unsigned char *anchor)
+{
+    return anchor == NULL ? NULL : str_dup(p->arena, str_from((const char *)anchor));
+}
+
+static int take_alias(struct yaml_node **out, struct parsing *p, const yaml_event_t *e,
+                      struct err *err)
+{
+    const char *name = (const char *)e->data.alias.anchor;
+
+    if (!p->aliased)
+        return refuse(p, e->start_mark, "aliases are not taken here", err);
+    for (size_t i = p->anchors.len; i-- > 0;) {
+        if (strcmp(p->anchors.at[i].name, name) != 0)
+            continue;
+        *out = p->anchors.at[i].node;
+        p->nodes += (*out)->weight;
+        return p->nodes > YAML_NODES_MAX ? refuse(p, e->start_mark, "too many values", err) : 0;
+    }
+    return refuse(p, e->start_mark, "an alias of no anchor that comes before it", err);
 }
 
 static int take_scalar(struct yaml_node **out, struct parsing *p, const yaml_event_t *e,
@@ -109,6 +148,7 @@ static int take_scalar(struct yaml_node **out, struct parsing *p, const yaml_eve
         (str_eqz(value, "~") || str_eqz(value, "null")))
         value.len = 0;
     node->text = str_from(str_dup(p->arena, value));
+    put_anchor(p, anchor_of(p, e->data.scalar.anchor), node);
     *out = node;
     return 0;
 }
@@ -133,6 +173,7 @@ static int take_key(const struct yaml_node *map, const struct parsing *p,
 /* A collection that is open, and what has come of it. */
 struct open_node {
     struct yaml_node *node;
+    const char *anchor;
     VEC(struct yaml_node *) keys;
     VEC(struct yaml_node *) at;
 };
@@ -165,12 +206,70 @@ static int attach(struct tree *t, const struct parsing *p, struct yaml_node *nod
     top->node->keys = top->keys.at;
     top->node->at = top->at.at;
     top->node->len = top->node->kind == YAML_MAP ? top->keys.len : top->at.len;
+    top->node->weight += node->weight;
     return 0;
+}
+
+/* The entries of a map that the open one has not. */
+static void merge_map(struct open_node *top, const struct parsing *p, const struct yaml_node *from)
+{
+    for (size_t i = 0; i < from->len; i++) {
+        size_t k = 0;
+
+        while (k < top->keys.len && !str_eq(top->keys.at[k]->text, from->keys[i]->text))
+            k++;
+        if (k < top->keys.len)
+            continue;
+        vec_push(p->arena, &top->keys, from->keys[i]);
+        vec_push(p->arena, &top->at, from->at[i]);
+    }
+}
+
+/* `<<: *x`, `<<: [*x, *y]`: in the place of that key. */
+static int merge(struct open_node *top, const struct parsing *p, struct err *err)
+{
+    struct yaml_node *node = top->node;
+    size_t k = 0;
+
+    while (k < top->keys.len && !str_eqz(top->keys.at[k]->text, "<<"))
+        k++;
+    if (!p->aliased || node->kind != YAML_MAP || k == top->keys.len)
+        return 0;
+    for (size_t i = 0; i < (top->at.at[k]->kind == YAML_LIST ? top->at.at[k]->len : 1); i++) {
+        const struct yaml_node *from =
+            top->at.at[k]->kind == YAML_LIST ? top->at.at[k]->at[i] : top->at.at[k];
+
+        if (from->kind != YAML_MAP) {
+            (void)err_set(err, ERR_USAGE, "only mappings can be merged");
+            return yaml_wrap(err, p->name, top->keys.at[k]);
+        }
+        merge_map(top, p, from);
+    }
+    for (size_t i = k + 1; i < top->keys.len; i++) {
+        top->keys.at[i - 1] = top->keys.at[i];
+        top->at.at[i - 1] = top->at.at[i];
+    }
+    node->keys = top->keys.at;
+    node->at = top->at.at;
+    node->len = top->keys.len - 1;
+    return 0;
+}
+
+static int close_collection(struct tree *t, struct parsing *p, struct err *err)
+{
+    struct open_node *top = &t->open[--t->depth];
+
+    if (merge(top, p, err) < 0)
+        return -1;
+    put_anchor(p, top->anchor, top->node);
+    return attach(t, p, top->node, err);
 }
 
 static int open_collection(struct tree *t, struct parsing *p, const yaml_event_t *e,
                            enum yaml_kind kind, struct err *err)
 {
+    const unsigned char *anchor =
+        kind == YAML_MAP ? e->data.mapping_start.anchor : e->data.sequence_start.anchor;
     struct yaml_node *node = NULL;
 
     if (t->depth == YAML_DEPTH_MAX)
@@ -180,7 +279,7 @@ static int open_collection(struct tree *t, struct parsing *p, const yaml_event_t
         return refuse(p, e->start_mark, "a key must be a text", err);
     if (new_node(&node, p, e, kind, err) < 0)
         return -1;
-    t->open[t->depth++] = (struct open_node){.node = node};
+    t->open[t->depth++] = (struct open_node){.node = node, .anchor = anchor_of(p, anchor)};
     return 0;
 }
 
@@ -201,8 +300,8 @@ static int take_event(struct tree *t, struct parsing *p, const yaml_event_t *e, 
             return -1;
         return open_collection(t, p, e, YAML_MAP, err);
     case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT: node = t->open[--t->depth].node; return attach(t, p, node, err);
-    case YAML_ALIAS_EVENT: return refuse(p, e->start_mark, "aliases are not taken here", err);
+    case YAML_MAPPING_END_EVENT: return close_collection(t, p, err);
+    case YAML_ALIAS_EVENT: return take_alias(&node, p, e, err) < 0 ? -1 : attach(t, p, node, err);
     case YAML_DOCUMENT_START_EVENT:
         return t->root == NULL ? 0 : refuse(p, e->start_mark, "a second document begins here", err);
     case YAML_NO_EVENT:
@@ -230,31 +329,45 @@ static int read_all(struct tree *t, struct parsing *p, struct err *err)
     return r;
 }
 
-int yaml_parse(const struct yaml_node **out, struct arena *a, struct str text, const char *name,
-               struct err *err)
+static int parse(const struct yaml_node **out, struct parsing *p, struct str text, struct err *err)
 {
-    struct parsing p = {.arena = a, .name = name};
     struct tree t = {0};
     int r;
 
     if (text.len > YAML_BYTES_MAX)
-        return err_set(err, ERR_USAGE, "%s: larger than %zu bytes", name, YAML_BYTES_MAX);
+        return err_set(err, ERR_USAGE, "%s: larger than %zu bytes", p->name, YAML_BYTES_MAX);
     (void)pthread_once(&once, load);
     if (load_failure.code != ERR_NONE) {
         *err = load_failure;
         return -1;
     }
-    if (api.yaml_parser_initialize(&p.parser) == 0)
+    if (api.yaml_parser_initialize(&p->parser) == 0)
         return err_set(err, ERR_BUG, "libyaml found no memory");
-    api.yaml_parser_set_input_string(&p.parser, (const unsigned char *)text.ptr, text.len);
-    r = read_all(&t, &p, err);
-    api.yaml_parser_delete(&p.parser);
+    api.yaml_parser_set_input_string(&p->parser, (const unsigned char *)text.ptr, text.len);
+    r = read_all(&t, p, err);
+    api.yaml_parser_delete(&p->parser);
     if (r < 0)
         return -1;
     if (t.root != NULL && t.root->kind == YAML_TEXT && t.root->text.len == 0)
         t.root = NULL;
     *out = t.root;
     return 0;
+}
+
+int yaml_parse(const struct yaml_node **out, struct arena *a, struct str text, const char *name,
+               struct err *err)
+{
+    struct parsing p = {.arena = a, .name = name};
+
+    return parse(out, &p, text, err);
+}
+
+int yaml_parse_aliased(const struct yaml_node **out, struct arena *a, struct str text,
+                       const char *name, struct err *err)
+{
+    struct parsing p = {.arena = a, .name = name, .aliased = true};
+
+    return parse(out, &p, text, err);
 }
 
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)

@@ -2,9 +2,10 @@
  * A YAML document as a tree of texts, each with its place; what they mean is the reader's matter.
  *
  * A part of YAML that configuration needs: mappings with plain keys, sequences, scalars. Anchors,
- * aliases, tags, merge keys and several documents are refused, as are duplicate keys, more than
- * YAML_BYTES_MAX bytes, YAML_DEPTH_MAX levels and YAML_NODES_MAX values. Errors are ERR_USAGE and
- * begin with `FILE:LINE:COLUMN: `. libyaml is opened at the first document.
+ * aliases and merge keys are refused but by yaml_parse_aliased(); tags and several documents are
+ * in any case, as are duplicate keys, more than YAML_BYTES_MAX bytes, YAML_DEPTH_MAX levels and
+ * YAML_NODES_MAX values. Errors are ERR_USAGE and begin with `FILE:LINE:COLUMN: `. libyaml is
+ * opened at the first document.
  */
 #ifndef CONFIG_YAML_H
 #define CONFIG_YAML_H
@@ -33,11 +34,20 @@ struct yaml_node {
     struct yaml_node *const *keys; /* YAML_MAP; texts */
     struct yaml_node *const *at;   /* YAML_LIST and YAML_MAP */
     size_t len;
+    size_t weight; /* values in it, itself among them; what an alias stands for counts each time */
 };
 
 /* NULL in *out for a document with nothing in it. name is the file's, for errors. */
 int yaml_parse(const struct yaml_node **out, struct arena *a, struct str text, const char *name,
                struct err *err) MUST_CHECK;
+
+/*
+ * The same for files that other programs read too. An alias is the node of its anchor, with that
+ * one's place; a mapping has what is merged into it (`<<`) behind its own keys, which win, as the
+ * first of several merged ones does. All that aliases stand for counts against YAML_NODES_MAX.
+ */
+int yaml_parse_aliased(const struct yaml_node **out, struct arena *a, struct str text,
+                       const char *name, struct err *err) MUST_CHECK;
 
 /* The value of a key, NULL if it is not there. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);

@@ -171,7 +171,7 @@ int compose_read(struct compose *out, struct arena *a, struct str text, const ch
     const struct yaml_node *services;
     VEC(struct compose_service) all = {0};
 
-    if (yaml_parse(&top, a, text, name, err) < 0)
+    if (yaml_parse_aliased(&top, a, text, name, err) < 0)
         return -1;
     *out = (struct compose){.text = text};
     services = get(top, "services");

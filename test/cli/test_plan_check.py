@@ -151,10 +151,17 @@ def test_what_hostler_writes_has_no_fault(words, check, hostler, volume):
 @pytest.mark.parametrize("text, said", [
     ("a: b\n", "FILE: it has no services: is it a compose file?"),
     ("services: [", "FILE:2:"),
-    ("services: {a: &x {image: y}}", "FILE:1:"),
+    ("services: {a: *x}", "FILE:1:"),
 ])
 def test_what_is_no_compose_file_is_a_usage_error(text, said, hostler, tmp_path):
     path = tmp_path / "compose.yml"
     path.write_text(text)
     got = hostler("plan", "--check", path)
     assert got.rc == 2 and said.replace("FILE", str(path)) in got.stderr
+
+
+def test_anchors_aliases_and_merge_keys_are_read_as_docker_reads_them(check):
+    gpu = "x-gpu: &gpu\n  " + DEVICE % "count: 1" + "\n  environment: &env {NVIDIA_VISIBLE_DEVICES: 1}\n"
+    found = json.loads(check(gpu + "services:\n  vllm:\n    <<: *gpu\n  other:\n    image: x\n    environment: {<<: *env, A: 1}\n", "--json"))
+    assert [(f["line"], f["code"]) for f in found] == [(3, "no-device"), (3, "visible-devices-ignored")]
+    assert sorted(f["text"].split(":")[0] for f in found) == ["other", "vllm"]

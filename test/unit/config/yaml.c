@@ -85,6 +85,73 @@ static void depth_count_and_size_have_limits(void **state)
     assert_refused((struct str){many.ptr, YAML_BYTES_MAX + 1}, "f: larger than 1048576 bytes");
 }
 
+static const struct yaml_node *parse_aliased(struct arena *a, const char *text, struct err *err)
+{
+    const struct yaml_node *root = NULL;
+
+    *err = (struct err){0};
+    return yaml_parse_aliased(&root, a, str_from(text), "f", err) < 0 ? NULL : root;
+}
+
+static void an_alias_is_what_its_last_anchor_before_it_is(void **state)
+{
+    ARENA_SCOPED a = {0};
+    struct err err;
+    const struct yaml_node *root =
+        parse_aliased(&a, "a: &x 1\nb: *x\nc: &x [1, 2]\nd: {e: *x}\n", &err);
+
+    (void)state;
+    assert_non_null(root);
+    assert_string_equal(yaml_get(root, "b")->text.ptr, "1");
+    assert_int_equal(yaml_get(root, "b")->line, 1);
+    assert_int_equal(yaml_get(yaml_get(root, "d"), "e")->len, 2);
+    assert_null(parse_aliased(&a, "a: *x\n", &err));
+    assert_string_equal(err.msg, "f:1:4: an alias of no anchor that comes before it");
+    assert_null(parse_aliased(&a, "a: &x [*x]\n", &err));
+    assert_string_equal(err.msg, "f:1:8: an alias of no anchor that comes before it");
+}
+
+static void what_is_merged_gives_way_to_what_is_there(void **state)
+{
+    ARENA_SCOPED a = {0};
+    struct err err;
+    const struct yaml_node *root = parse_aliased(&a,
+                                                 "x: &x {a: 1, b: 2}\ny: &y {b: 3, c: 4}\n"
+                                                 "one: {<<: *x, b: 9}\nall: {<<: [*x, *y]}\n",
+                                                 &err);
+    const struct yaml_node *one;
+
+    (void)state;
+    assert_non_null(root);
+    one = yaml_get(root, "one");
+    assert_int_equal(one->len, 2);
+    assert_string_equal(yaml_get(one, "a")->text.ptr, "1");
+    assert_string_equal(yaml_get(one, "b")->text.ptr, "9");
+    assert_int_equal(yaml_get(root, "all")->len, 3);
+    assert_string_equal(yaml_get(yaml_get(root, "all"), "b")->text.ptr, "2");
+    assert_null(parse_aliased(&a, "x: {<<: [1]}\n", &err));
+    assert_string_equal(err.msg, "f:1:5: only mappings can be merged");
+}
+
+/* Each is ten of the one before. */
+static void what_aliases_stand_for_counts_each_time(void **state)
+{
+    ARENA_SCOPED a = {0};
+    struct buf text = buf_new(&a, 4096);
+    struct err err;
+
+    (void)state;
+    buf_addz(&text, "a0: &a0 [1]\n");
+    for (int i = 1; i < 9; i++) {
+        buf_addf(&text, "a%d: &a%d [*a%d", i, i, i - 1);
+        for (int k = 1; k < 10; k++)
+            buf_addf(&text, ",*a%d", i - 1);
+        buf_addz(&text, "]\n");
+    }
+    assert_null(parse_aliased(&a, text.ptr, &err));
+    assert_string_equal(err.msg, "f:5:42: too many values");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +159,9 @@ int main(void)
         cmocka_unit_test(what_configuration_needs_not_is_refused),
         cmocka_unit_test(broken_yaml_has_a_place_too),
         cmocka_unit_test(depth_count_and_size_have_limits),
+        cmocka_unit_test(an_alias_is_what_its_last_anchor_before_it_is),
+        cmocka_unit_test(what_is_merged_gives_way_to_what_is_there),
+        cmocka_unit_test(what_aliases_stand_for_counts_each_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
