@@ -58,7 +58,8 @@ enum memory_part {
 /* What an earlier start with these settings has shown; of each 0 is not known. */
 struct memory_learned {
     uint64_t weights;
-    uint64_t working; /* activation, other and graphs together */
+    uint64_t working;    /* activation, other and graphs together */
+    const char *version; /* of the engine that took that; "" or NULL: not known */
 };
 
 /* How an engine is started, as far as it moves its memory. */

@@ -68,7 +68,8 @@ struct memory_settings options_plain(const struct plan_frame *frame, const struc
 
 /*
  * What earlier starts have shown: weights of any start that is split and packed alike, working
- * memory of the very same settings on the same card alone.
+ * memory of the very same settings on the same card alone. Of several versions of the engine the
+ * one that was started last counts: which will be started nobody knows.
  */
 static void use_learned(struct memory_settings *s, const struct plan_model *model, const char *gpu)
 {
@@ -82,8 +83,10 @@ static void use_learned(struct memory_settings *s, const struct plan_model *mode
             s->learned.weights = then->weights;
         if (then->working != 0 && then->kv_fp8 == s->kv_fp8 && then->seqs == s->seqs &&
             then->batch_tokens == s->batch_tokens && then->eager == s->eager &&
-            strcmp(then->gpu, gpu) == 0)
+            strcmp(then->gpu, gpu) == 0) {
             s->learned.working = then->working;
+            s->learned.version = then->version;
+        }
     }
 }
 

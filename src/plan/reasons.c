@@ -54,9 +54,12 @@ static void of_facts(struct arena *a, struct plan_placed *placed)
 {
     const struct model_facts *facts = placed->model->facts;
 
-    if (placed->settings.learned.working != 0)
+    const struct memory_learned *learned = &placed->settings.learned;
+
+    if (learned->working != 0)
         reasons_add(a, placed, "learned",
-                    "the working memory is what an earlier start with these settings took");
+                    "the working memory is what an earlier start with these settings took%s%s",
+                    learned->version[0] != '\0' ? ", of version " : "", learned->version);
     for (size_t i = 0; i < facts->odd_count && i < FACTS_ODD_MAX; i++)
         reasons_add(a, placed, "not-sure", "%s", facts->odd[i]);
 }

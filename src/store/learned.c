@@ -42,6 +42,7 @@ bool learned_parse(struct learned *out, struct arena *a, struct str line)
     struct learned one = {0};
 
     if (!word(one.engine, sizeof(one.engine), a, &line) ||
+        !word(one.version, sizeof(one.version), a, &line) ||
         !word(one.revision, sizeof(one.revision), a, &line) ||
         !word(one.gpu, sizeof(one.gpu), a, &line) || !sealed_number(&one.tp, &line) ||
         !sealed_number(&one.seqs, &line) || !sealed_number(&one.batch_tokens, &line) ||
@@ -57,6 +58,8 @@ bool learned_parse(struct learned *out, struct arena *a, struct str line)
 static void put(struct buf *b, const struct learned *one)
 {
     sealed_put(b, str_from(one->engine));
+    buf_addc(b, ' ');
+    sealed_put(b, str_from(one->version));
     buf_addc(b, ' ');
     sealed_put(b, str_from(one->revision));
     buf_addc(b, ' ');
@@ -91,10 +94,10 @@ void learned_read(struct learned_list *out, struct arena *a, const struct volume
 
 static bool is_same_start(const struct learned *x, const struct learned *y)
 {
-    return strcmp(x->engine, y->engine) == 0 && strcmp(x->revision, y->revision) == 0 &&
-           strcmp(x->gpu, y->gpu) == 0 && x->tp == y->tp && x->seqs == y->seqs &&
-           x->batch_tokens == y->batch_tokens && x->eager == y->eager && x->kv_fp8 == y->kv_fp8 &&
-           x->weights_fp8 == y->weights_fp8;
+    return strcmp(x->engine, y->engine) == 0 && strcmp(x->version, y->version) == 0 &&
+           strcmp(x->revision, y->revision) == 0 && strcmp(x->gpu, y->gpu) == 0 && x->tp == y->tp &&
+           x->seqs == y->seqs && x->batch_tokens == y->batch_tokens && x->eager == y->eager &&
+           x->kv_fp8 == y->kv_fp8 && x->weights_fp8 == y->weights_fp8;
 }
 
 int learned_write(const struct volume *v, const char *model, const struct learned *one,

@@ -22,6 +22,7 @@
 /* One start: how it was, and what it took. Sizes in bytes, of each GPU; 0: not known. */
 struct learned {
     char engine[16];             /* "vllm" */
+    char version[LEARNED_WORD];  /* of the engine; "": not known */
     char revision[LEARNED_WORD]; /* commit; "": not known */
     char gpu[LEARNED_WORD];      /* "NVIDIA L4" */
     uint64_t tp, seqs, batch_tokens;
@@ -39,7 +40,7 @@ struct learned_list {
 void learned_read(struct learned_list *out, struct arena *a, const struct volume *v,
                   const char *model);
 
-/* Adds it, in place of one of the same engine, revision, GPU and settings. */
+/* Adds it, in place of one of the same engine and version, revision, GPU and settings. */
 int learned_write(const struct volume *v, const char *model, const struct learned *one,
                   struct err *err) MUST_CHECK;
 

@@ -187,6 +187,30 @@ static void look_for_crash(struct engine_log *log, struct str line)
 
 /* ---- lines ---- */
 
+static bool is_version(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '+' || c == '-' || c == '_';
+}
+
+/* The first time that it is said counts: what clients send may stand in later lines. */
+static void look_for_version(struct engine_log *log, struct str line)
+{
+    static const char *const before[] = {"vLLM API server version ", "LLM engine (v"};
+
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]) && log->version[0] == '\0'; i++) {
+        struct str rest = behind(line, before[i]);
+        size_t len = 0;
+
+        while (len < rest.len && len < ENGINE_VERSION - 1 && is_version(rest.ptr[len]))
+            len++;
+        if (len == 0)
+            continue;
+        memcpy(log->version, rest.ptr, len);
+        log->version[len] = '\0';
+    }
+}
+
 static void look_for_figures(struct engine_log *log, struct str line)
 {
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
@@ -227,6 +251,7 @@ static void take_line(struct engine_log *log)
     log->len = 0;
     if (line.len == 0)
         return;
+    look_for_version(log, line);
     look_for_figures(log, line);
     look_for_crash(log, line);
 }

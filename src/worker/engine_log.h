@@ -17,8 +17,9 @@
 
 #include "text/str.h"
 
-#define ENGINE_LINE  ((size_t)8192)
-#define ENGINE_CAUSE ((size_t)512)
+#define ENGINE_LINE    ((size_t)8192)
+#define ENGINE_CAUSE   ((size_t)512)
+#define ENGINE_VERSION ((size_t)48)
 
 /* Bytes unless it says otherwise; 0: not said. */
 struct engine_figures {
@@ -46,6 +47,7 @@ struct engine_crash {
 struct engine_log {
     struct engine_figures figures;
     struct engine_crash crash;
+    char version[ENGINE_VERSION]; /* of vLLM: "0.10.2"; "": not said */
     char line[ENGINE_LINE];
     size_t len;
     bool passing_over; /* the rest of a line that is too long */

@@ -179,6 +179,7 @@ static struct learned learned_of(const struct hearing *h, struct arena *a,
         .working = engine_working(&h->log.figures),
     };
 
+    (void)snprintf(one.version, sizeof(one.version), "%s", h->log.version);
     if (revision != NULL)
         (void)snprintf(one.revision, sizeof(one.revision), "%s", revision);
     if (one.tp == 0)

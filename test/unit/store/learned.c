@@ -8,6 +8,7 @@
 #define MODEL "hf:org/name"
 
 static const struct learned l4 = {.engine = "vllm",
+                                  .version = "0.10.2",
                                   .revision = "abc",
                                   .gpu = "NVIDIA L4 \n%",
                                   .tp = 1,
@@ -37,8 +38,11 @@ static void what_was_learned_is_there_for_the_next_plan(void **state)
     assert_int_equal(learned_write(&v, MODEL, &l4, &s->err), 0);
     other.tp = 2;
     assert_int_equal(learned_write(&v, MODEL, &other, &s->err), 0);
+    memcpy(other.version, "0.11.0", 7);
+    assert_int_equal(learned_write(&v, MODEL, &other, &s->err), 0);
     learned_read(&list, &s->arena, &v, MODEL);
-    assert_int_equal(list.count, 2);
+    assert_int_equal(list.count, 3);
+    assert_string_equal(list.at[2].version, "0.11.0");
     assert_memory_equal(&list.at[0], &l4, sizeof(l4));
     assert_int_equal(list.at[1].tp, 2);
     learned_read(&list, &s->arena, &v, "hf:org/another");
@@ -82,18 +86,18 @@ static void a_line_that_is_none_is_refused(void **state)
 {
     static const char *const bad[] = {
         "",
-        "vllm abc L4 1 256 2048 0 0 0 5",
-        "vllm abc L4 1 256 2048 0 0 2 5 5",
-        "vllm abc L4 1 256 2048 0 0 0 5 5 5",
-        "vllm abc L4 x 256 2048 0 0 0 5 5",
-        "a-name-that-is-too-long abc L4 1 256 2048 0 0 0 5 5",
-        "vllm abc L4 1 256 2048 0 0 0 99999999999999999 5",
+        "vllm 1 abc L4 1 256 2048 0 0 0 5",
+        "vllm 1 abc L4 1 256 2048 0 0 2 5 5",
+        "vllm 1 abc L4 1 256 2048 0 0 0 5 5 5",
+        "vllm 1 abc L4 x 256 2048 0 0 0 5 5",
+        "a-name-that-is-too-long 1 abc L4 1 256 2048 0 0 0 5 5",
+        "vllm 1 abc L4 1 256 2048 0 0 0 99999999999999999 5",
     };
     struct arena a = {0};
     struct learned one;
 
     (void)state;
-    assert_true(learned_parse(&one, &a, STR("vllm - L4%20x 1 256 2048 0 0 1 5 6")));
+    assert_true(learned_parse(&one, &a, STR("vllm - - L4%20x 1 256 2048 0 0 1 5 6")));
     assert_string_equal(one.gpu, "L4 x");
     assert_string_equal(one.revision, "");
     assert_true(one.weights_fp8);

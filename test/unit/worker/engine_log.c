@@ -40,6 +40,20 @@ static void vllm_s_lines_give_their_figures(void **state)
     assert_null(log.crash.code);
 }
 
+static void the_version_is_what_was_said_first(void **state)
+{
+    struct engine_log log =
+        heard("INFO 09-03 16:28:10 [api_server.py:1882] vLLM API server version "
+              "0.10.2.dev378+g4d7fe40fc.d20250829\nvLLM API server version 9.9\n");
+
+    (void)state;
+    assert_string_equal(log.version, "0.10.2.dev378+g4d7fe40fc.d20250829");
+    log = heard(V "Initializing a V1 LLM engine (v0.11.0) with config: model='x'\n");
+    assert_string_equal(log.version, "0.11.0");
+    log = heard("vLLM API server version \x01\nLLM engine (v\n");
+    assert_string_equal(log.version, "");
+}
+
 static void what_an_engine_says_of_its_usage_is_taken_as_it_is(void **state)
 {
     struct engine_log log = heard(
@@ -187,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vllm_s_lines_give_their_figures),
+        cmocka_unit_test(the_version_is_what_was_said_first),
         cmocka_unit_test(what_an_engine_says_of_its_usage_is_taken_as_it_is),
         cmocka_unit_test(llama_server_s_buffers_are_read),
         cmocka_unit_test(each_crash_has_its_cause_and_what_would_help),
