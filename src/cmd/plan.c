@@ -9,7 +9,7 @@
 #include "cmd/plan_check.h"
 #include "gpu/cards.h"
 #include "plan/lookup.h"
-#include "plan/write.h"
+#include "plan/write_args.h"
 
 static int inventory_of(struct gpu_inventory *out, const struct cmd_context *ctx, struct err *err)
 {
@@ -107,6 +107,31 @@ static size_t terminal_width(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+/* The forms name what a container finds at its mount: a store that lies elsewhere is not there. */
+static void warn_of_places(const struct cmd_context *ctx)
+{
+    const struct layout_config *layout = &ctx->config->layout;
+    const struct {
+        const char *name;
+        const char *path;
+        const char *below;
+    } stores[] = {{"HF_HUB_CACHE", layout->hf_hub, "huggingface/hub"},
+                  {"VLLM_CACHE", layout->vllm_cache, "vllm"},
+                  {"OLLAMA_MODELS", layout->ollama_models, "ollama"}};
+
+    for (size_t i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
+        const char *expected =
+            str_format(ctx->arena, "%s/%s", ctx->config->volume_path, stores[i].below);
+
+        if (stores[i].path != NULL && strcmp(stores[i].path, expected) != 0)
+            report_note(ctx->report, REPORT_WARN, "plan", NULL,
+                        "%s is %s, and the form names " WRITE_MOUNT
+                        "/%s: mount it there, or put its own "
+                        "path into the form",
+                        stores[i].name, stores[i].path, stores[i].below);
+    }
+}
+
 static int print(const struct cmd_context *ctx, const struct plan *plan, struct err *err)
 {
     const struct config_options *o = &ctx->config->options;
@@ -121,6 +146,8 @@ static int print(const struct cmd_context *ctx, const struct plan *plan, struct 
 
     if (format == NULL)
         return err_set(err, ERR_BUG, "--format %s has no writer", name);
+    if (format->places)
+        warn_of_places(ctx);
     format->write(&out, &ask);
     if (out.cut)
         return err_set(err, ERR_LIMIT, "the plan is longer than %zu bytes", PLAN_TEXT_MAX);

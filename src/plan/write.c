@@ -1,10 +1,10 @@
 #include "plan/write.h"
 
 static const struct plan_format formats[] = {
-    {"table", plan_write_table},   {"json", plan_write_json},
-    {"svg", plan_write_svg},       {"env", plan_write_env},
-    {"docker", plan_write_docker}, {"compose", plan_write_compose},
-    {"k8s", plan_write_k8s},       {NULL, NULL},
+    {"table", plan_write_table, false},  {"json", plan_write_json, false},
+    {"svg", plan_write_svg, false},      {"env", plan_write_env, true},
+    {"docker", plan_write_docker, true}, {"compose", plan_write_compose, true},
+    {"k8s", plan_write_k8s, true},       {NULL, NULL, false},
 };
 
 const struct plan_format *plan_formats(void)

@@ -33,6 +33,7 @@ typedef void plan_writer(struct buf *out, const struct write_ask *ask);
 struct plan_format {
     const char *name;
     plan_writer *write;
+    bool places; /* names paths in a container: the stores where they lie on a volume by default */
 };
 
 /* NULL for a name that is none. */

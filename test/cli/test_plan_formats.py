@@ -318,3 +318,13 @@ def test_the_picture_is_as_wide_as_the_memory_it_shows(form):
         assert parts[-1][0].startswith("free: ")
     mistral = next(p for p in bars["10"] if "mistral" in p[0])
     assert abs(mistral[2] - 600 * (16163 + 512) / 24124) <= 1
+
+
+@pytest.mark.parametrize("kind, warned", [("compose", True), ("docker", True), ("k8s", True), ("env", True), ("json", False)])
+def test_a_store_that_lies_outside_the_volume_is_said_not_to_be_where_the_form_names_it(kind, warned, hostler, tmp_path):
+    got = hostler("plan", "vllm", "--gpu", "L4", "--offline", "--format", kind,
+                  env={"MODEL_CACHE_DIR": str(tmp_path), "HF_HUB_CACHE": "/elsewhere/hub"})
+    assert got.rc == 0
+    assert ("HF_HUB_CACHE is /elsewhere/hub, and the form names /models/huggingface/hub: mount it there, or put its own path into "
+            "the form" in got.stderr) == warned
+    assert "VLLM_CACHE" not in got.stderr and "OLLAMA_MODELS is" not in got.stderr
