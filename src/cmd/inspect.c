@@ -175,7 +175,7 @@ static int find(struct plan_model *out, const char **ret_engine, const struct cm
         report_note(ctx->report, REPORT_WARN, "inspect", NULL, "%s", want->note);
     *out = (struct plan_model){.name = want->name, .ref = want->ref.text};
     *ret_engine = strcmp(want->ref.source, "ollama") == 0 ? "ollama" : "vllm";
-    lookup_begin(&lookup, ctx->arena, ctx->config);
+    lookup_begin(&lookup, ctx->arena, ctx->config, ctx->report);
     return lookup_facts(&lookup, out, &want->ref, err);
 }
 

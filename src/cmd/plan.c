@@ -93,7 +93,7 @@ static int gather(struct gather *out, const struct cmd_context *ctx, struct err 
     };
     int r;
 
-    lookup_begin(&lookup, ctx->arena, ctx->config);
+    lookup_begin(&lookup, ctx->arena, ctx->config, ctx->report);
     r = gather_items(out, ctx->arena, &ask, err);
     for (size_t i = 0; r == 0 && out->notes[i] != NULL; i++)
         report_note(ctx->report, REPORT_WARN, "plan", NULL, "%s", out->notes[i]);

@@ -55,7 +55,7 @@ static const char *fit(void *ctx, const char **ret_mend, const struct compose_se
     struct plan plan;
     struct err err = {0};
 
-    lookup_begin(&lookup, a, p->ctx->config);
+    lookup_begin(&lookup, a, p->ctx->config, p->ctx->report);
     if (gather_items(&items, a, &gather, &err) < 0)
         return NULL;
     ask.items = items.items;

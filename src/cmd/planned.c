@@ -64,7 +64,7 @@ static int make(struct plan *out, struct arena *a, const struct planned_ask *ask
                                       .facts_ctx = &lookup};
     struct gather items;
 
-    lookup_begin(&lookup, a, ask->config);
+    lookup_begin(&lookup, a, ask->config, ask->report);
     if (gather_items(&items, a, &gather, err) < 0)
         return -1;
     *plan = (struct plan_ask){.items = items.items,

@@ -17,6 +17,7 @@
 #define HOST_MAX           ((size_t)253)
 #define GIVE_UP_MS         UINT64_C(120000)
 #define GIVE_UP_RUN_MS     UINT64_C(1800000)
+#define GIVE_UP_ASK_MS     UINT64_C(30000) /* somebody waits for a table */
 #define TAKEOVER_MS        UINT64_C(15000)
 #define TTL_MS             UINT64_C(15000)
 #define KEEP_LOST_MS       UINT64_C(3600000)
@@ -37,12 +38,20 @@ struct loading {
     VEC(const char *) warnings;
 };
 
+static uint64_t give_up_of(const char *command)
+{
+    if (strcmp(command, "run") == 0)
+        return GIVE_UP_RUN_MS;
+    return strcmp(command, "plan") == 0 || strcmp(command, "inspect") == 0 ? GIVE_UP_ASK_MS
+                                                                           : GIVE_UP_MS;
+}
+
 static struct config_options default_options(const char *command)
 {
     return (struct config_options){
         .progress = REPORT_PROGRESS_AUTO,
         .wait_ms = UINT64_MAX,
-        .give_up_ms = strcmp(command, "run") == 0 ? GIVE_UP_RUN_MS : GIVE_UP_MS,
+        .give_up_ms = give_up_of(command),
         .takeover_ms = TAKEOVER_MS,
         .listen = "127.0.0.1:8700",
         .data_dir = "/var/lib/hostler",

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "plan/headers.h"
+#include "pull/notices.h"
 #include "source/source.h"
 #include "sys/clock.h"
 #include "text/vec.h"
 
-#define GIVE_UP_MS      ((uint64_t)120000)
 #define LONGEST_WAIT_MS ((uint64_t)360000)
 #define REDIRECTS       5
 #define TRIES           3
@@ -34,6 +34,9 @@ struct at_origin {
     struct fetched *fetched;          /* of each of files */
     size_t count;
     const char *name;
+    struct report *report;
+    struct notices notices; /* of the threads, for the one that called */
+    struct round *round;    /* that is under way; NULL: none */
 };
 
 /* Files to be fetched by several threads, each the next one that nobody has. */
@@ -42,8 +45,38 @@ struct round {
     const size_t *files;
     size_t count;
     size_t next;
+    size_t ended; /* threads */
     pthread_mutex_t mutex;
+    pthread_cond_t news; /* one has ended, or has a notice */
 };
+
+static void show(void *ctx, const char *text)
+{
+    struct at_origin *o = ctx;
+
+    report_note(o->report, REPORT_WARN, "network", NULL, "%s: %s", o->name, text);
+}
+
+/* Any thread: fits net_config. */
+static void notice(void *ctx, const char *text)
+{
+    struct at_origin *o = ctx;
+
+    notices_put(&o->notices, text);
+    if (o->round == NULL)
+        return;
+    (void)pthread_mutex_lock(&o->round->mutex);
+    (void)pthread_cond_signal(&o->round->news);
+    (void)pthread_mutex_unlock(&o->round->mutex);
+}
+
+static void show_all(struct at_origin *o)
+{
+    char text[NOTICE_BYTES];
+
+    while (notices_take(&o->notices, text))
+        show(o, text);
+}
 
 static int one_answer(struct http_answer *answer, struct fetched *f, struct http_client *client,
                       const char *range, uint64_t bytes, struct err *err)
@@ -119,6 +152,10 @@ static void *work(void *ctx)
         round->o->fetched[i].asked = true;
     }
     http_client_free(&client);
+    (void)pthread_mutex_lock(&round->mutex);
+    round->ended++;
+    (void)pthread_cond_signal(&round->news);
+    (void)pthread_mutex_unlock(&round->mutex);
     return NULL;
 }
 
@@ -145,11 +182,23 @@ static void expect(void *ctx, const size_t *files, size_t count)
             return; /* first() says it */
     }
     (void)pthread_mutex_init(&round.mutex, NULL);
+    (void)pthread_cond_init(&round.news, NULL);
+    o->round = &round;
     while (started < AT_ORIGIN_THREADS && started < count && count > 1 &&
            pthread_create(&threads[started], NULL, work, &round) == 0)
         started++;
+    (void)pthread_mutex_lock(&round.mutex);
+    while (round.ended < started) {
+        (void)pthread_cond_wait(&round.news, &round.mutex);
+        (void)pthread_mutex_unlock(&round.mutex);
+        show_all(o);
+        (void)pthread_mutex_lock(&round.mutex);
+    }
+    (void)pthread_mutex_unlock(&round.mutex);
     for (size_t i = 0; i < started; i++)
         (void)pthread_join(threads[i], NULL);
+    o->round = NULL;
+    (void)pthread_cond_destroy(&round.news);
     (void)pthread_mutex_destroy(&round.mutex);
 }
 
@@ -222,21 +271,24 @@ static int read_headers(struct model_facts *out, struct arena *a, struct at_orig
 }
 
 int at_origin_facts(struct model_facts *out, struct arena *a, const struct config *config,
-                    const struct model_ref *ref, struct err *err)
+                    struct report *report, const struct model_ref *ref, struct err *err)
 {
-    struct at_origin o = {.net = config->net, .source = config->source, .name = ref->text};
+    struct at_origin o = {
+        .net = config->net, .source = config->source, .name = ref->text, .report = report};
     int r;
 
     if (o.net.clock == NULL)
         o.net.clock = clock_real();
-    if (o.net.give_up_ms == 0)
-        o.net.give_up_ms = GIVE_UP_MS;
+    o.net.notice = notice;
+    o.net.notice_ctx = &o;
     if (o.net.longest_wait_ms == 0)
         o.net.longest_wait_ms = LONGEST_WAIT_MS;
     o.source.net = &o.net;
     if (source_open(&o.session, a, ref->source, &o.source, err) < 0)
         return -1;
+    notices_init(&o.notices, show, &o);
     r = read_headers(out, a, &o, ref, err);
     source_close(&o.session);
+    notices_done(&o.notices);
     return r;
 }

@@ -8,11 +8,16 @@
 
 #include "config/config.h"
 #include "model/facts.h"
+#include "report/report.h"
 
 #define AT_ORIGIN_THREADS ((size_t)16)
 
-/* As a pull fails: ERR_NET, ERR_AUTH, ERR_NOT_FOUND; ERR_LIMIT for headers that cannot be read. */
+/*
+ * The report gets a warning where the origin lets one wait, or is asked again; that goes on for
+ * give_up_ms of the configuration. As a pull fails: ERR_NET, ERR_AUTH, ERR_NOT_FOUND; ERR_LIMIT for
+ * headers that cannot be read.
+ */
 int at_origin_facts(struct model_facts *out, struct arena *a, const struct config *config,
-                    const struct model_ref *ref, struct err *err) MUST_CHECK;
+                    struct report *report, const struct model_ref *ref, struct err *err) MUST_CHECK;
 
 #endif

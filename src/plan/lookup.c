@@ -7,9 +7,10 @@
 #include "plan/on_volume.h"
 #include "worker/model_path.h"
 
-void lookup_begin(struct lookup *lookup, struct arena *a, const struct config *config)
+void lookup_begin(struct lookup *lookup, struct arena *a, const struct config *config,
+                  struct report *report)
 {
-    *lookup = (struct lookup){.arena = a, .config = config};
+    *lookup = (struct lookup){.arena = a, .config = config, .report = report};
 }
 
 static bool is_offline(const struct config *config, const struct model_ref *ref)
@@ -68,7 +69,7 @@ static int find_facts(struct lookup *l, struct plan_model *out, const struct mod
         return err_hint(err, "without --offline a few MB of it are read");
     }
     *facts = (struct model_facts){0};
-    if (at_origin_facts(facts, l->arena, l->config, ref, err) < 0)
+    if (at_origin_facts(facts, l->arena, l->config, l->report, ref, err) < 0)
         return -1;
     out->facts = facts;
     out->from = "its headers at the origin";

@@ -8,6 +8,7 @@ import pytest
 import safetensors
 from registry import layer, model_of
 from safetensors.numpy import save_file
+from volume import wait_until
 
 pytestmark = pytest.mark.sanitize
 
@@ -101,6 +102,26 @@ def test_forty_shards_cost_one_request_each_and_a_second_for_a_long_header(model
     long = hub()
     assert told(inspect(hostler, volume, f"hf:{REPO}", hub=long)) == {"F16": [2, 128, 256]}
     assert len(long.log("cdn")) == 4
+
+
+def test_ten_at_once_over_slow_lines_all_see_the_same(models, hub, hostler, volume):
+    sharded(models, 6)
+    origin = hub("--rate", "20K")
+    running = [hostler.start("inspect", "--json", f"hf:{REPO}", "--volume", volume, hub=origin) for _ in range(10)]
+    ended = [child.finish() for child in running]
+    assert [got.rc for got in ended] == [0] * 10, ended[0].stderr
+    assert len({got.stdout for got in ended}) == 1 and told(json.loads(ended[0].stdout)) == {"F16": [6, 6 * 64, 6 * 128]}
+    assert list(volume.rglob("*.safetensors")) == [], "headers are looked at, and not kept"
+
+
+def test_an_origin_that_goes_away_meanwhile_ends_it_with_a_reason(models, hub, hostler, volume):
+    sharded(models, 4, {"long": "x" * 3_000_000})
+    origin = hub("--rate", "200K")
+    child = hostler.start("inspect", f"hf:{REPO}", "--volume", volume, "--give-up", "2s", hub=origin)
+    wait_until(lambda: any("/tree/" in one["path"] or "/revision/" in one["path"] for one in origin.log(settle=False)))     # what follows takes 15 s
+    origin.close()
+    got = child.finish()
+    assert got.rc == 5 and "trying again" in got.stderr and "hint: check the network and the origin" in got.stderr, got.stderr
 
 
 def test_a_shard_of_the_index_that_is_missing_is_named(models, hub, hostler, volume):
