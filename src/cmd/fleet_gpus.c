@@ -62,27 +62,27 @@ static int add_host(gpu_list *out, struct arena *a, const struct fleet_record *r
     return 0;
 }
 
-int fleet_gpus_of(struct plan_gpu **out, size_t *ret_count, running_list *ret_running,
-                  struct arena *a, const struct fleet_listed *all, size_t count, struct err *err)
+int fleet_gpus_of(struct fleet_gpus *out, struct arena *a, const struct fleet_listed *all,
+                  size_t count, struct err *err)
 {
     gpu_list gpus = {0};
 
+    *out = (struct fleet_gpus){0};
     for (size_t i = 0; i < count; i++) {
         if (fleet_is_alive(&all[i]))
-            running_of_record(ret_running, a, &all[i].record);
+            running_of_record(&out->running, a, &all[i].record);
     }
     for (size_t i = 0; i < count; i++) {
         if (fleet_is_alive(&all[i]) && is_freshest(all, count, i) &&
-            add_host(&gpus, a, &all[i].record, ret_running, err) < 0)
+            add_host(&gpus, a, &all[i].record, &out->running, err) < 0)
             return -1;
     }
-    *out = gpus.at != NULL ? gpus.at : arena_array(a, struct plan_gpu, 1);
-    *ret_count = gpus.len;
+    out->at = gpus.at != NULL ? gpus.at : arena_array(a, struct plan_gpu, 1);
+    out->count = gpus.len;
     return 0;
 }
 
-int fleet_gpus(struct plan_gpu **out, size_t *ret_count, running_list *ret_running,
-               struct cmd_context *ctx, struct err *err)
+int fleet_gpus(struct fleet_gpus *out, struct cmd_context *ctx, struct err *err)
 {
     struct fleet_listed *all;
     struct fleet_client c;
@@ -93,5 +93,5 @@ int fleet_gpus(struct plan_gpu **out, size_t *ret_count, running_list *ret_runni
         return -1;
     r = fleet_client_list(&all, &count, &c, "", err);
     fleet_client_close(&c);
-    return r < 0 ? -1 : fleet_gpus_of(out, ret_count, ret_running, ctx->arena, all, count, err);
+    return r < 0 ? -1 : fleet_gpus_of(out, ctx->arena, all, count, err);
 }

@@ -58,19 +58,21 @@ int fleet_picture(void *ctx, struct str *ret_svg, struct arena *a,
     const char *const *types = types_of(a, ctx, workers, count);
     struct plan_ask ask = {.reserve = UINT64_MAX, .node_limit = FLEET_PICTURE_NODES};
     struct buf svg = buf_new(a, PLAN_TEXT_MAX);
-    running_list running = {0};
+    struct fleet_gpus gpus;
     struct gather items = {0};
     struct plan plan;
 
-    if (fleet_gpus_of(&ask.gpus, &ask.gpu_count, &running, a, workers, count, err) < 0)
+    if (fleet_gpus_of(&gpus, a, workers, count, err) < 0)
         return -1;
+    ask.gpus = gpus.at;
+    ask.gpu_count = gpus.count;
     if (types[0] != NULL && gather(&items, a, ctx, types, err) < 0)
         return -1;
     for (size_t i = 0; i < ask.gpu_count; i++)
         ask.gpus[i].host = NULL; /* all are of one */
     ask.items = items.items;
     ask.item_count = items.count;
-    running_keep(&ask, items.items, a, &running);
+    running_keep(&ask, items.items, a, &gpus.running);
     if (plan_make(&plan, a, &ask, err) < 0)
         return -1;
     plan_write_svg(&svg, &(struct write_ask){.plan = &plan, .arena = a});

@@ -12,7 +12,7 @@
 
 /* More steps of the search would keep the coordinator from its workers; then what was found is
  * shown. */
-#define FLEET_PICTURE_NODES UINT64_C(200000)
+#define FLEET_PICTURE_NODES UINT64_C(20000)
 
 /*
  * SVG of these workers, which are of one host and in the order of their ids; fits struct

@@ -28,13 +28,20 @@ static int inventory_of(struct gpu_inventory *out, const struct cmd_context *ctx
 static int gpus_of(struct plan_ask *ask, running_list *running, struct cmd_context *ctx,
                    struct err *err)
 {
+    struct fleet_gpus fleet;
     const struct config_options *o = &ctx->config->options;
     struct gpu_inventory inventory;
 
     if (o->fleet && (o->gpu.len > 0 || o->gpus_from != NULL))
         return err_set(err, ERR_USAGE, "--fleet plans over the fleet's GPUs: name no others");
-    if (o->fleet)
-        return fleet_gpus(&ask->gpus, &ask->gpu_count, running, ctx, err);
+    if (o->fleet && fleet_gpus(&fleet, ctx, err) < 0)
+        return -1;
+    if (o->fleet) {
+        ask->gpus = fleet.at;
+        ask->gpu_count = fleet.count;
+        *running = fleet.running;
+        return 0;
+    }
     if (inventory_of(&inventory, ctx, err) < 0)
         return -1;
     ask->gpus = arena_array(ctx->arena, struct plan_gpu, inventory.count + 1);

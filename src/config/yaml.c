@@ -231,6 +231,7 @@ static int merge(struct open_node *top, const struct parsing *p, struct err *err
     struct yaml_node *node = top->node;
     size_t k = 0;
 
+    assert(node != NULL);
     while (k < top->keys.len && !str_eqz(top->keys.at[k]->text, "<<"))
         k++;
     if (!p->aliased || node->kind != YAML_MAP || k == top->keys.len)

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -193,31 +192,3 @@ def test_one_that_became_ready_all_the_same_is_told_nothing_at_its_end(worker, p
 def test_an_engine_that_ends_well_is_told_nothing(worker):
     got = worker("echo 'No available memory for the cache blocks'; exit 0").finish()
     assert got.rc == 0 and "what would help" not in got.stdout
-
-
-def test_a_disk_that_is_full_costs_what_was_learned_and_nothing_else(worker, port, faulty, volume):
-    learned = volume / ".hostler/receipts/learned"
-
-    def run(**fault):
-        child = worker(engine(port), "--ready-tcp", port, words=["--port", port, *SETTINGS], env=faulty.env(kinds=("create", "write", "sync", "name"), **fault))
-        child.out.wait_for("launching -> running", 30)
-        child.signal(signal.SIGTERM)
-        said = child.finish()
-        assert said.rc == 143 and LOG in said.stdout
-        return said.stdout
-
-    worker.prepared()
-    run(nth=0)
-    shutil.rmtree(learned)                  # so that each run makes it anew
-    assert "later plans go by that" in run(nth=0)
-    calls = [nth for nth, call in enumerate(faulty.calls(), 1) if "learned" in call]
-    assert len(calls) >= 3
-    for nth in calls:
-        shutil.rmtree(learned, ignore_errors=True)
-        assert "later plans go by that" not in run(nth=nth, error="ENOSPC", after=True)
-        left = [path.name for path in learned.iterdir()] if learned.exists() else []
-        # It has its name before the last of the calls, which only sees to it that a power cut leaves it there.
-        assert nth == calls[-1] or left == [], left
-    shutil.rmtree(learned)
-    assert "learned" not in [r["code"] for r in planned(worker, "net")["reasons"]]
-    assert "later plans go by that" in run(nth=0)

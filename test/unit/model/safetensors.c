@@ -96,9 +96,11 @@ static void empty_tensors_scalars_and_no_tensor_at_all_are_fine(void **state)
 
 static void what_is_refused_leaves_the_facts_as_they_were(void **state)
 {
+    static const char a_twice[] = A_ALONE ",\"a\":" BF16_8 "}";
+    static const char closed_twice[] = A_ALONE "}}";
     static const char *const bad[] = {
-        A_ALONE ",\"a\":" BF16_8 "}",
-        A_ALONE "}}",
+        a_twice,
+        closed_twice,
         A_ALONE,
         "{\"a\":[]}",
         "{\"a\":{\"dtype\":\"BF16\",\"shape\":[-1],\"data_offsets\":[0,16]}}",
