@@ -24,24 +24,31 @@ static int inventory_of(struct gpu_inventory *out, const struct cmd_context *ctx
     return inventory_of_host(out, ctx->arena, config, err);
 }
 
+static int gpus_of_fleet(struct plan_ask *ask, running_list *running, struct cmd_context *ctx,
+                         struct err *err)
+{
+    struct fleet_gpus fleet;
+
+    if (fleet_gpus(&fleet, ctx, err) < 0)
+        return -1;
+    ask->gpus = fleet.at;
+    ask->gpu_count = fleet.count;
+    *running = fleet.running;
+    return 0;
+}
+
 /* Whose GPUs: the fleet's, those that are named, or this host's. */
 static int gpus_of(struct plan_ask *ask, running_list *running, struct cmd_context *ctx,
                    struct err *err)
 {
-    struct fleet_gpus fleet;
+
     const struct config_options *o = &ctx->config->options;
     struct gpu_inventory inventory;
 
     if (o->fleet && (o->gpu.len > 0 || o->gpus_from != NULL))
         return err_set(err, ERR_USAGE, "--fleet plans over the fleet's GPUs: name no others");
-    if (o->fleet && fleet_gpus(&fleet, ctx, err) < 0)
-        return -1;
-    if (o->fleet) {
-        ask->gpus = fleet.at;
-        ask->gpu_count = fleet.count;
-        *running = fleet.running;
-        return 0;
-    }
+    if (o->fleet)
+        return gpus_of_fleet(ask, running, ctx, err);
     if (inventory_of(&inventory, ctx, err) < 0)
         return -1;
     ask->gpus = arena_array(ctx->arena, struct plan_gpu, inventory.count + 1);

@@ -31,29 +31,6 @@ static bool read_filter(struct filter *out, struct exchange *x)
     return x->status == 0;
 }
 
-static int by_id(const void *x, const void *y)
-{
-    const struct worker *const *left = x;
-    const struct worker *const *right = y;
-
-    return strcmp((*left)->record.id, (*right)->record.id);
-}
-
-/* All workers in the order of their ids. */
-static const struct worker **sorted(struct exchange *x, size_t *ret_count)
-{
-    const struct view *view = registry_view(x->coordinator->registry);
-    const struct worker **all = arena_array(&x->arena, const struct worker *, view_count(view));
-    size_t count = 0;
-
-    for (const struct worker *w = view_after(view, 0); w != NULL; w = view_next(w))
-        all[count++] = w;
-    if (count > 0)
-        qsort(all, count, sizeof(const struct worker *), by_id);
-    *ret_count = count;
-    return all;
-}
-
 static void answer_list(struct exchange *x, struct buf *b)
 {
     if (b->cut)
@@ -73,7 +50,7 @@ void handle_list(struct exchange *x)
 
     if (!read_filter(&filter, x))
         return;
-    all = sorted(x, &count);
+    all = view_sorted(registry_view(x->coordinator->registry), &x->arena, &count);
     buf_addz(&b, "{\"workers\":[");
     for (size_t i = 0; i < count && !b.cut; i++) {
         struct fleet_listed listed = view_listed(view, all[i]);
@@ -214,7 +191,8 @@ void handle_endpoints(struct exchange *x)
     struct buf b = buf_new(&x->arena, LIST_BYTES_MAX);
     const char *model = names_canonical(&x->arena, x->coordinator->catalog, x->param);
     size_t count;
-    const struct worker **all = sorted(x, &count);
+    const struct worker **all =
+        view_sorted(registry_view(x->coordinator->registry), &x->arena, &count);
 
     buf_addc(&b, '{');
     json_put_member(&b, "model", str_from(model));

@@ -1,33 +1,22 @@
 /* What a plan of one host's workers would do, beside what they hold: a picture for the page. */
-#include <stdlib.h>
-
 #include "coord/coordinator.h"
 
 /* The picture's own style, and nothing else. */
 #define PICTURE_POLICY "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
-static int by_id(const void *x, const void *y)
-{
-    const struct fleet_listed *left = x;
-    const struct fleet_listed *right = y;
-
-    return strcmp(left->record.id, right->record.id);
-}
-
 static struct fleet_listed *workers_of(struct exchange *x, struct str host, size_t *ret_count)
 {
     const struct view *view = registry_view(x->coordinator->registry);
-    struct fleet_listed *all = arena_array(&x->arena, struct fleet_listed, view_count(view) + 1);
-    size_t count = 0;
+    size_t count;
+    const struct worker **all = view_sorted(view, &x->arena, &count);
+    struct fleet_listed *found = arena_array(&x->arena, struct fleet_listed, count + 1);
 
-    for (const struct worker *w = view_after(view, 0); w != NULL; w = view_next(w)) {
-        if (str_eqz(host, w->record.host))
-            all[count++] = view_listed(view, w);
+    *ret_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (str_eqz(host, all[i]->record.host))
+            found[(*ret_count)++] = view_listed(view, all[i]);
     }
-    if (count > 0)
-        qsort(all, count, sizeof(*all), by_id);
-    *ret_count = count;
-    return all;
+    return found;
 }
 
 void handle_plan(struct exchange *x)

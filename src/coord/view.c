@@ -1,6 +1,7 @@
 #include "coord/view.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sys/file.h"
@@ -294,4 +295,25 @@ struct fleet_listed view_listed(const struct view *v, const struct worker *w)
                                  .lost = w->lost,
                                  .since_unix_ms = w->since_unix_ms,
                                  .last_beat_s = (now - w->beat_ms) / 1000};
+}
+
+static int by_id(const void *x, const void *y)
+{
+    const struct worker *const *left = x;
+    const struct worker *const *right = y;
+
+    return strcmp((*left)->record.id, (*right)->record.id);
+}
+
+const struct worker **view_sorted(const struct view *v, struct arena *a, size_t *ret_count)
+{
+    const struct worker **all = arena_array(a, const struct worker *, view_count(v));
+    size_t count = 0;
+
+    for (const struct worker *w = view_after(v, 0); w != NULL; w = view_next(w))
+        all[count++] = w;
+    if (count > 0)
+        qsort(all, count, sizeof(const struct worker *), by_id);
+    *ret_count = count;
+    return all;
 }

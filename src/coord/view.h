@@ -67,6 +67,9 @@ const struct clock *view_clock(const struct view *v);
 bool view_has_room(const struct view *v, const struct worker *old,
                    const struct fleet_record *record);
 
+/* All of them in the order of their ids. */
+const struct worker **view_sorted(const struct view *v, struct arena *a, size_t *ret_count);
+
 /* A new worker of that id, which must not be there; the record is copied. Counts as a change. */
 struct worker *view_add(struct view *v, const struct fleet_record *record);
 /* Its record is now a copy of this one, with the same id. Not changed yet. */

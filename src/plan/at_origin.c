@@ -46,8 +46,9 @@ struct round {
     size_t count;
     size_t next;
     size_t ended; /* threads */
+    bool told;    /* one of them has a notice */
     pthread_mutex_t mutex;
-    pthread_cond_t news; /* one has ended, or has a notice */
+    pthread_cond_t news; /* ended or told */
 };
 
 static void show(void *ctx, const char *text)
@@ -66,6 +67,7 @@ static void notice(void *ctx, const char *text)
     if (o->round == NULL)
         return;
     (void)pthread_mutex_lock(&o->round->mutex);
+    o->round->told = true;
     (void)pthread_cond_signal(&o->round->news);
     (void)pthread_mutex_unlock(&o->round->mutex);
 }
@@ -76,6 +78,24 @@ static void show_all(struct at_origin *o)
 
     while (notices_take(&o->notices, text))
         show(o, text);
+}
+
+/* Shows what the threads of a round have to say as it comes, until all of them have ended. */
+static void show_until_end(struct at_origin *o, size_t threads)
+{
+    struct round *round = o->round;
+
+    (void)pthread_mutex_lock(&round->mutex);
+    while (round->ended < threads) {
+        if (!round->told)
+            (void)pthread_cond_wait(&round->news, &round->mutex);
+        round->told = false;
+        (void)pthread_mutex_unlock(&round->mutex);
+        show_all(o);
+        (void)pthread_mutex_lock(&round->mutex);
+    }
+    (void)pthread_mutex_unlock(&round->mutex);
+    show_all(o);
 }
 
 static int one_answer(struct http_answer *answer, struct fetched *f, struct http_client *client,
@@ -187,14 +207,7 @@ static void expect(void *ctx, const size_t *files, size_t count)
     while (started < AT_ORIGIN_THREADS && started < count && count > 1 &&
            pthread_create(&threads[started], NULL, work, &round) == 0)
         started++;
-    (void)pthread_mutex_lock(&round.mutex);
-    while (round.ended < started) {
-        (void)pthread_cond_wait(&round.news, &round.mutex);
-        (void)pthread_mutex_unlock(&round.mutex);
-        show_all(o);
-        (void)pthread_mutex_lock(&round.mutex);
-    }
-    (void)pthread_mutex_unlock(&round.mutex);
+    show_until_end(o, started);
     for (size_t i = 0; i < started; i++)
         (void)pthread_join(threads[i], NULL);
     o->round = NULL;
@@ -284,11 +297,12 @@ int at_origin_facts(struct model_facts *out, struct arena *a, const struct confi
     if (o.net.longest_wait_ms == 0)
         o.net.longest_wait_ms = LONGEST_WAIT_MS;
     o.source.net = &o.net;
-    if (source_open(&o.session, a, ref->source, &o.source, err) < 0)
-        return -1;
     notices_init(&o.notices, show, &o);
-    r = read_headers(out, a, &o, ref, err);
-    source_close(&o.session);
+    r = source_open(&o.session, a, ref->source, &o.source, err);
+    if (r == 0) {
+        r = read_headers(out, a, &o, ref, err);
+        source_close(&o.session);
+    }
     notices_done(&o.notices);
     return r;
 }

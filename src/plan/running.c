@@ -1,6 +1,5 @@
 #include "plan/running.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "store/lease_file.h"
@@ -64,14 +63,14 @@ void running_of_record(running_list *list, struct arena *a, const struct fleet_r
         vec_push(a, list, one);
 }
 
-/* SIZE_MAX: it is none of the ask's. */
-static size_t gpu_of(const struct plan_ask *ask, const char *uuid)
+/* NULL: it is none of the ask's. */
+static struct plan_gpu *gpu_of(const struct plan_ask *ask, const char *uuid)
 {
     for (size_t i = 0; i < ask->gpu_count; i++) {
         if (strcmp(ask->gpus[i].gpu->uuid, uuid) == 0)
-            return i;
+            return &ask->gpus[i];
     }
-    return SIZE_MAX;
+    return NULL;
 }
 
 /* The first of its GPUs in the order of the ask: SIZE_MAX if it holds none of them. */
@@ -80,9 +79,10 @@ static size_t first_of(const struct plan_ask *ask, const struct running *one)
     size_t first = SIZE_MAX;
 
     for (size_t i = 0; i < one->hold_count; i++) {
-        size_t gpu = gpu_of(ask, one->holds[i].uuid);
+        const struct plan_gpu *gpu = gpu_of(ask, one->holds[i].uuid);
 
-        first = gpu < first ? gpu : first;
+        if (gpu != NULL && (size_t)(gpu - ask->gpus) < first)
+            first = (size_t)(gpu - ask->gpus);
     }
     return first;
 }
@@ -119,8 +119,7 @@ static void set_held(struct plan_ask *ask, struct arena *a, const running_list *
 {
     for (size_t i = 0; i < list->len; i++) {
         for (size_t k = 0; k < list->at[i].hold_count; k++) {
-            size_t at = gpu_of(ask, list->at[i].holds[k].uuid);
-            struct plan_gpu *gpu = at == SIZE_MAX ? NULL : &ask->gpus[at];
+            struct plan_gpu *gpu = gpu_of(ask, list->at[i].holds[k].uuid);
             struct plan_held *held;
 
             if (gpu == NULL)
@@ -147,8 +146,7 @@ static const char *const *uuids_of(struct arena *a, const struct running *one)
 static void free_for(struct plan_ask *ask, const struct running *one)
 {
     for (size_t i = 0; i < one->hold_count; i++) {
-        size_t at = gpu_of(ask, one->holds[i].uuid);
-        struct plan_gpu *gpu = at == SIZE_MAX ? NULL : &ask->gpus[at];
+        struct plan_gpu *gpu = gpu_of(ask, one->holds[i].uuid);
 
         if (gpu == NULL)
             continue;

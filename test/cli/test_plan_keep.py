@@ -142,12 +142,14 @@ def test_where_it_was_planned_the_marks_say_what_the_plan_gave(tmp_path, worker,
     assert len(marks(volume)) == 1 and marks(volume)[0].startswith(f"gpu:{UUIDS[0]}:2")
 
 
-def test_a_worker_that_takes_no_memory_holds_nothing(tmp_path, worker, volume, plan, origin):
+def test_a_worker_that_takes_no_memory_holds_nothing(tmp_path, worker, hostler, volume, plan):
     cards = Cards(tmp_path, 1)
-    child = worker(cards, (100,))
-    child.out.wait_for("running", 60)
+    at = Coordinator(hostler, "--data-dir", tmp_path / "registry")
+    worker(cards, (100,), env={"COORDINATOR_URL": at.url})
+    wait_until(lambda: at.workers()[0]["gpus"][0]["used_mib"] == 100)      # it has looked
+    assert at.workers()[0]["holds"] == [] and marks(volume) == []
     rc, said = plan(cards, "vllm")
-    assert marks(volume) == [] and "stays" not in codes(said["items"][0]) and rc == 0
+    assert (rc, said["ledger"][0]["running"]) == (0, []) and "stays" not in codes(said["items"][0])
 
 
 def test_one_that_was_killed_holds_nothing_any_more(tmp_path, worker, volume, plan):

@@ -4,6 +4,7 @@
 
 #include "digest/digest.h"
 #include "store/lease_text.h"
+#include "store/use.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,6 +24,7 @@ static void check(struct str text)
 {
     struct lease_state state;
     struct lease_state again;
+    struct use_gpu gpu;
     char written[LEASE_TEXT];
 
     if (!lease_parse(&state, text))
@@ -31,6 +33,11 @@ static void check(struct str text)
     check_shown(state.host, sizeof(state.host));
     check_shown(state.boot_id, sizeof(state.boot_id));
     check_shown(state.what, sizeof(state.what));
+    if (use_gpu_of(&gpu, &state)) {
+        check_shown(gpu.uuid, sizeof(gpu.uuid));
+        check_shown(gpu.worker, sizeof(gpu.worker));
+        check_shown(gpu.type, sizeof(gpu.type));
+    }
     if (state.format != LEASE_FORMAT)
         return;
     lease_format(written, &state);

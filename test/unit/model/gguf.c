@@ -204,47 +204,46 @@ static void a_latent_is_kept_only_where_both_keys_of_it_are(void **state)
     }
 }
 
-static void offsets_are_the_running_sum_of_padded_sizes(void **state)
+/* The file that was written is refused, in these words. */
+static void assert_refused(const struct writing *w, const char *words)
 {
     struct model_facts facts = {0};
+    struct gguf_file file = file_of(buf_str(&w->out), 64);
     struct arena a = {0};
-    struct writing w = {buf_new(&a, 65536)};
-    struct gguf_file file;
     uint64_t need;
     struct err err;
+
+    assert_int_equal(gguf_read(&facts, &a, &need, &file, &err), -1);
+    assert_string_equal(err.msg, str_format(&a, "f: no GGUF file that can be read: %s", words));
+    arena_free(&a);
+}
+
+static void offsets_are_the_running_sum_of_padded_sizes(void **state)
+{
+    struct arena a = {0};
+    struct writing w = {buf_new(&a, 65536)};
 
     (void)state;
     put_start(&w, 2, 0);
     put_tensor(&w, "a", 4, 0);
     put_tensor(&w, "b", 4, 16); /* 32 would be right */
-    file = file_of(buf_str(&w.out), 64);
-    assert_int_equal(gguf_read(&facts, &a, &need, &file, &err), -1);
-    assert_string_equal(err.msg, "f: no GGUF file that can be read: tensor b begins at 16, and the "
-                                 "one before it ends at 32");
+    assert_refused(&w, "tensor b begins at 16, and the one before it ends at 32");
     arena_free(&a);
 }
 
 static void names_that_come_twice_and_odd_alignments_are_refused(void **state)
 {
-    struct model_facts facts = {0};
     struct arena a = {0};
     struct writing twice = {buf_new(&a, 65536)}, odd = {buf_new(&a, 65536)};
-    struct gguf_file file;
-    uint64_t need;
-    struct err err;
 
     (void)state;
     put_start(&twice, 2, 0);
     put_tensor(&twice, "a", 8, 0);
     put_tensor(&twice, "a", 8, 32);
-    file = file_of(buf_str(&twice.out), 64);
-    assert_int_equal(gguf_read(&facts, &a, &need, &file, &err), -1);
-    assert_non_null(strstr(err.msg, "tensor a is there twice"));
+    assert_refused(&twice, "tensor a is there twice");
     put_start(&odd, 0, 1);
     put_u32(&odd, "general.alignment", 24);
-    file = file_of(buf_str(&odd.out), 64);
-    assert_int_equal(gguf_read(&facts, &a, &need, &file, &err), -1);
-    assert_non_null(strstr(err.msg, "an alignment of 24"));
+    assert_refused(&odd, "an alignment of 24");
     arena_free(&a);
 }
 
